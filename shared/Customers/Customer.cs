@@ -1,0 +1,215 @@
+using RetentionFunctions.Flows;
+using RetentionFunctions.Health;
+
+namespace RetentionFunctions.Customers;
+
+/// <summary>
+/// The customer as we know it: one row. What events said is merged so that any order with any number of copies ends in the same customer;
+/// what follows from it (status, MRR) is derived again at each change and by the daily sweep.
+/// </summary>
+public sealed record Customer
+{
+    /// <summary>Stripe's id; or <c>user:…</c> for an app user not yet tied to a customer (such rows hold activity only).</summary>
+    public required string Id { get; init; }
+
+    /// <summary>The profile as the latest customer event has it; e-mail from checkout where none had one.</summary>
+    public StripeProfile Profile { get; init; } = new();
+
+    /// <summary>The event that <see cref="Profile"/> is from; null where none came yet.</summary>
+    public Stamp? ProfileFrom { get; init; }
+
+    /// <summary>E-mail address given at checkout, used where the profile has none.</summary>
+    public string? CheckoutEmail { get; init; }
+
+    /// <summary>The event that <see cref="CheckoutEmail"/> is from.</summary>
+    public Stamp? CheckoutFrom { get; init; }
+
+    /// <summary>When the customer was deleted in Stripe: for good.</summary>
+    public DateTimeOffset? DeletedAt { get; init; }
+
+    /// <summary>All subscriptions as they stand, by id.</summary>
+    public IReadOnlyList<Subscription> Subscriptions { get; init; } = [];
+
+    /// <summary>MRR in minor units by currency, above 0 only.</summary>
+    public IReadOnlyDictionary<string, long> Mrr { get; init; } = new Dictionary<string, long>();
+
+    /// <summary>What the customer is.</summary>
+    public CustomerStatus Status { get; init; }
+
+    /// <summary>The first moment with MRR above 0.</summary>
+    public DateTimeOffset? FirstPaidAt { get; init; }
+
+    /// <summary>When the last subscription ended, where none is left.</summary>
+    public DateTimeOffset? ChurnedAt { get; init; }
+
+    /// <summary>The card last seen.</summary>
+    public Card? Card { get; init; }
+
+    /// <summary>The event that <see cref="Card"/> is from.</summary>
+    public Stamp? CardFrom { get; init; }
+
+    /// <summary>When Stripe said that the card is about to expire; cleared by a later card.</summary>
+    public Stamp? CardExpiringFrom { get; init; }
+
+    /// <summary>Invoices with a failed payment that are still open.</summary>
+    public IReadOnlyList<string> FailingInvoices { get; init; } = [];
+
+    /// <summary>The latest ten payment failures, oldest first.</summary>
+    public IReadOnlyList<PaymentFailure> Failures { get; init; } = [];
+
+    /// <summary>What the next invoice will be, from the latest <c>invoice.upcoming</c>.</summary>
+    public Renewal? Renewal { get; init; }
+
+    /// <summary>Refunded minor units by charge.</summary>
+    public IReadOnlyDictionary<string, long> Refunds { get; init; } = new Dictionary<string, long>();
+
+    /// <summary>Disputes opened, by id.</summary>
+    public IReadOnlyList<string> Disputes { get; init; } = [];
+
+    /// <summary>The app users tied to this customer.</summary>
+    public IReadOnlyList<string> Users { get; init; } = [];
+
+    /// <summary>What the app said of its users: time zone, name.</summary>
+    public AppTraits? App { get; init; }
+
+    /// <summary>Wants no marketing mail.</summary>
+    public Suppression? Unsubscribed { get; init; }
+
+    /// <summary>No mail can or may reach the address (hard bounce, complaint).</summary>
+    public Suppression? Suppressed { get; init; }
+
+    /// <summary>The latest score; null before the first sweep.</summary>
+    public HealthState? Health { get; init; }
+
+    /// <summary>A, B or C among paying customers, from the latest sweep.</summary>
+    public ValueTier? ValueTier { get; init; }
+
+    /// <summary>The runs that have not ended, as their rows have them.</summary>
+    public IReadOnlyList<OpenRun> OpenRuns { get; init; } = [];
+
+    /// <summary>When each flow last started for this customer, also where held out.</summary>
+    public IReadOnlyDictionary<string, DateTimeOffset> LastStarts { get; init; } = new Dictionary<string, DateTimeOffset>();
+
+    /// <summary>When the last marketing e-mail went out.</summary>
+    public DateTimeOffset? LastMarketingMailAt { get; init; }
+
+    /// <summary>The address to write to: the profile's, else the one given at checkout.</summary>
+    [System.Text.Json.Serialization.JsonIgnore]
+    public string? Email => Profile.Email ?? CheckoutEmail;
+
+    /// <summary>Stripe's name, else the app's.</summary>
+    [System.Text.Json.Serialization.JsonIgnore]
+    public string? Name => Profile.Name ?? App?.Name;
+
+    /// <summary>IANA time zone: the app's, else Stripe's metadata; null where neither says.</summary>
+    [System.Text.Json.Serialization.JsonIgnore]
+    public string? TimeZone => App?.TimeZone ?? Profile.TimeZone;
+
+    /// <summary>Still a row of an app user without a customer.</summary>
+    [System.Text.Json.Serialization.JsonIgnore]
+    public bool IsUntiedUser => Id.StartsWith("user:", StringComparison.Ordinal);
+}
+
+/// <summary>What a customer is (DEFINITIONS).</summary>
+public enum CustomerStatus
+{
+    /// <summary>No subscription ever.</summary>
+    None,
+
+    /// <summary>In a trial, not paying.</summary>
+    Trialing,
+
+    /// <summary>Paying.</summary>
+    Paying,
+
+    /// <summary>Paying still; a payment failed.</summary>
+    PastDue,
+
+    /// <summary>All paying subscriptions are paused.</summary>
+    Paused,
+
+    /// <summary>Paid once, does not now, or was deleted.</summary>
+    Canceled,
+
+    /// <summary>A subscription that never paid: free, incomplete, unpaid.</summary>
+    NotPaying,
+}
+
+/// <summary>The next invoice.</summary>
+/// <param name="From">The event that says so.</param>
+/// <param name="Amount">In minor units.</param>
+/// <param name="Currency">Lower case ISO code.</param>
+/// <param name="DueAt">When it will be charged.</param>
+public sealed record Renewal(Stamp From, long Amount, string Currency, DateTimeOffset? DueAt);
+
+/// <summary>What the app says of a user. The latest saying of each wins; at the same instant the greater message id.</summary>
+/// <param name="At">When it was said.</param>
+/// <param name="MessageId">By which message.</param>
+/// <param name="Name">The user's name.</param>
+/// <param name="TimeZone">IANA name.</param>
+public sealed record AppTraits(DateTimeOffset At, string MessageId, string? Name, string? TimeZone);
+
+/// <summary>Why no mail goes out, and since when.</summary>
+/// <param name="At">Since when.</param>
+/// <param name="Reason">In words: "unsubscribed by link in win-back step 3".</param>
+public sealed record Suppression(DateTimeOffset At, string Reason);
+
+/// <summary>Value tiers among paying customers: settings <c>customers.valueTiers</c>.</summary>
+public enum ValueTier
+{
+    /// <summary>The top 20 % by MRR, or from $100 a month.</summary>
+    A,
+
+    /// <summary>The next 30 %.</summary>
+    B,
+
+    /// <summary>The rest.</summary>
+    C,
+}
+
+/// <summary>An invoice as all its events together have it. Merged field by field, so that their order does not matter.</summary>
+public sealed record Invoice
+{
+    /// <summary>Stripe's id.</summary>
+    public required string Id { get; init; }
+
+    /// <summary>The latest snapshot, by <see cref="Stamp"/>.</summary>
+    public InvoiceSnapshot? Latest { get; init; }
+
+    /// <summary>The event that <see cref="Latest"/> is from.</summary>
+    public Stamp? LatestFrom { get; init; }
+
+    /// <summary>The first failed attempt.</summary>
+    public DateTimeOffset? FirstFailedAt { get; init; }
+
+    /// <summary>The latest failed attempt.</summary>
+    public DateTimeOffset? LastFailedAt { get; init; }
+
+    /// <summary>The failing or action-required event that <see cref="NextAttemptAt"/> is from.</summary>
+    public Stamp? NextAttemptFrom { get; init; }
+
+    /// <summary>When Stripe tries next, as the latest failure said; null when it will not.</summary>
+    public DateTimeOffset? NextAttemptAt { get; init; }
+
+    /// <summary>The farthest next attempt that any event named: how long this account keeps trying.</summary>
+    public DateTimeOffset? FarthestAttemptAt { get; init; }
+
+    /// <summary>When the bank first asked for the customer's confirmation (3-D Secure).</summary>
+    public DateTimeOffset? ActionRequiredAt { get; init; }
+
+    /// <summary>When it was paid. Wins over everything.</summary>
+    public DateTimeOffset? PaidAt { get; init; }
+
+    /// <summary>When it was voided.</summary>
+    public DateTimeOffset? VoidedAt { get; init; }
+
+    /// <summary>When it was given up.</summary>
+    public DateTimeOffset? UncollectibleAt { get; init; }
+
+    /// <summary>Its payment intent.</summary>
+    public string? PaymentIntentId { get; init; }
+
+    /// <summary>A failed payment, and neither paid, voided nor given up since.</summary>
+    [System.Text.Json.Serialization.JsonIgnore]
+    public bool IsFailing => (FirstFailedAt ?? ActionRequiredAt) is not null && PaidAt is null && VoidedAt is null && UncollectibleAt is null;
+}

@@ -1,0 +1,126 @@
+namespace RetentionFunctions.Flows;
+
+/// <summary>One run of a flow for one customer: one row.</summary>
+public sealed record Run
+{
+    /// <summary>Its name.</summary>
+    public required RunId Id { get; init; }
+
+    /// <summary>The definition it started with.</summary>
+    public required FlowDefinition Definition { get; init; }
+
+    /// <summary>When it was started.</summary>
+    public required DateTimeOffset StartedAt { get; init; }
+
+    /// <summary>Why, in words.</summary>
+    public required string Because { get; init; }
+
+    /// <summary>Where it is.</summary>
+    public RunStatus Status { get; init; }
+
+    /// <summary>What was sent, in order.</summary>
+    public IReadOnlyList<SentStep> Sent { get; init; } = [];
+
+    /// <summary>When it looks again.</summary>
+    public DateTimeOffset? DueAt { get; init; }
+
+    /// <summary>The earliest moment of the first e-mail: two days later where the founder writes first.</summary>
+    public DateTimeOffset? NotBefore { get; init; }
+
+    /// <summary>The founder asked to stop it.</summary>
+    public DateTimeOffset? StopRequestedAt { get; init; }
+
+    /// <summary>How it ended.</summary>
+    public RunOutcome? Outcome { get; init; }
+
+    /// <summary>When it ended.</summary>
+    public DateTimeOffset? EndedAt { get; init; }
+
+    /// <summary>How it ended, in words.</summary>
+    public string? EndedBecause { get; init; }
+
+    /// <summary>It lists what it would send and sends nothing (<c>flows.mode: preview</c>).</summary>
+    public bool Preview { get; init; }
+}
+
+/// <summary>Where a run is.</summary>
+public enum RunStatus
+{
+    /// <summary>The row stands; the engine may not know of it yet.</summary>
+    Starting,
+
+    /// <summary>The engine keeps time for it.</summary>
+    Running,
+
+    /// <summary>Over, for good.</summary>
+    Ended,
+}
+
+/// <summary>How a run ended.</summary>
+public enum RunOutcome
+{
+    /// <summary>All e-mails went out and nothing came of it within the time.</summary>
+    Completed,
+
+    /// <summary>The invoice was paid.</summary>
+    Paid,
+
+    /// <summary>The customer came back.</summary>
+    Returned,
+
+    /// <summary>The customer paused.</summary>
+    Paused,
+
+    /// <summary>The customer cancelled, or will.</summary>
+    Canceled,
+
+    /// <summary>The customer wants no more such e-mails.</summary>
+    Unsubscribed,
+
+    /// <summary>No e-mail can reach the customer, or there is no address.</summary>
+    Suppressed,
+
+    /// <summary>The founder stopped it.</summary>
+    Stopped,
+
+    /// <summary>The invoice was voided or given up.</summary>
+    NoLongerDue,
+
+    /// <summary>A payment failed: dunning goes first.</summary>
+    PaymentFailed,
+
+    /// <summary>Held out, to compare with.</summary>
+    HeldOut,
+}
+
+/// <summary>One step of a run that is done.</summary>
+/// <param name="Step">From 1.</param>
+/// <param name="Template">The template.</param>
+/// <param name="At">When.</param>
+/// <param name="Result">What became of it.</param>
+public sealed record SentStep(int Step, string Template, DateTimeOffset At, MailResult Result);
+
+/// <summary>What became of an e-mail. A stored format.</summary>
+public enum MailResult
+{
+    /// <summary>About to be sent.</summary>
+    Sending,
+
+    /// <summary>The provider has it.</summary>
+    Accepted,
+
+    /// <summary>The provider will not take it.</summary>
+    Refused,
+
+    /// <summary>It may have gone: never sent again blindly.</summary>
+    Unknown,
+
+    /// <summary>Only listed (<c>flows.mode: preview</c>).</summary>
+    Previewed,
+}
+
+/// <summary>An open run, as the customer's row carries it, so that one read tells what may be woken.</summary>
+/// <param name="Flow">The flow.</param>
+/// <param name="Occasion">What it is keyed to.</param>
+/// <param name="Kind">Marketing flows exclude each other.</param>
+public sealed record OpenRun(string Flow, string Occasion, Email.MailKind Kind);

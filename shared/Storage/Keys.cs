@@ -1,0 +1,212 @@
+using System.Buffers.Text;
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+
+namespace RetentionFunctions.Storage;
+
+/// <summary>
+/// Every key of the product. A stored format, pinned literally by tests: change it only with a migration.
+/// <para>Rows of a customer: partition = <see cref="Bucket"/> of the customer, row key = <c>noun|customerId|…</c>, so that all rows of a customer
+/// can be written in one batch and each noun is one contiguous range of its bucket.</para>
+/// <para>Indexes: partitions of their own that start with <c>x-</c>, written after the fact that they point to.</para>
+/// </summary>
+public static class Keys
+{
+    /// <summary>How many buckets the customers are spread over.</summary>
+    public const int Buckets = 256;
+
+    /// <summary>The bucket of a customer, <c>00</c>…<c>ff</c>: the first byte of the SHA-256 of its id, stable for ever.</summary>
+    public static string Bucket(string customerId) => Convert.ToHexStringLower([Hash(customerId)[0]]);
+
+    /// <summary>All buckets in order.</summary>
+    public static IEnumerable<string> AllBuckets => Enumerable.Range(0, Buckets).Select(i => i.ToString("x2", CultureInfo.InvariantCulture));
+
+    /// <summary>A stable share in [0, 1) for a customer and a purpose: who is held out, who gets which variant.</summary>
+    public static double Share(string customerId, string purpose) =>
+        BitConverter.ToUInt32(Hash($"{purpose}\n{customerId}"), 4) / (uint.MaxValue + 1.0);
+
+    /// <summary>The customer as we know it.</summary>
+    public static RowKey Customer(string customerId) => Of(customerId, "customer");
+
+    /// <summary>All customers of a bucket.</summary>
+    public static KeyRange Customers(string bucket) => Range(bucket, "customer|");
+
+    /// <summary>The daily counters of one app user of a customer.</summary>
+    public static RowKey Activity(string customerId, string source) => Of(customerId, "activity", source);
+
+    /// <summary>The activity rows of a customer.</summary>
+    public static KeyRange Activities(string customerId) => RangeOf(customerId, "activity");
+
+    /// <summary>All activity rows of a bucket, in the order of its customers.</summary>
+    public static KeyRange ActivitiesOfBucket(string bucket) => Range(bucket, "activity|");
+
+    /// <summary>The marker of a handled event, with what it did.</summary>
+    public static RowKey Event(string customerId, string eventId) => Of(customerId, "event", eventId);
+
+    /// <summary>The events of a customer.</summary>
+    public static KeyRange Events(string customerId) => RangeOf(customerId, "event");
+
+    /// <summary>One invoice.</summary>
+    public static RowKey Invoice(string customerId, string invoiceId) => Of(customerId, "invoice", invoiceId);
+
+    /// <summary>The invoices of a customer.</summary>
+    public static KeyRange Invoices(string customerId) => RangeOf(customerId, "invoice");
+
+    /// <summary>What one subscription event said.</summary>
+    public static RowKey Snapshot(string customerId, string subscriptionId, DateTimeOffset createdAt, string eventId) =>
+        Of(customerId, "snapshot", subscriptionId, Seconds(createdAt), eventId);
+
+    /// <summary>The subscription snapshots of a customer.</summary>
+    public static KeyRange Snapshots(string customerId) => RangeOf(customerId, "snapshot");
+
+    /// <summary>One MRR movement: unique by its instant and currency.</summary>
+    public static RowKey Movement(string customerId, DateTimeOffset at, string currency) => Of(customerId, "ledger", Seconds(at), currency);
+
+    /// <summary>The ledger of a customer, in order of time.</summary>
+    public static KeyRange Ledger(string customerId) => RangeOf(customerId, "ledger");
+
+    /// <summary>The score of a day.</summary>
+    public static RowKey Score(string customerId, DateOnly on) => Of(customerId, "score", Day(on));
+
+    /// <summary>The scores of a customer, in order of time.</summary>
+    public static KeyRange Scores(string customerId) => RangeOf(customerId, "score");
+
+    /// <summary>One run of a flow; <paramref name="occasion"/> is what it is keyed to (the invoice, the day it was started).</summary>
+    public static RowKey Run(string customerId, string flow, string occasion) => Of(customerId, "run", flow, occasion);
+
+    /// <summary>The runs of a customer.</summary>
+    public static KeyRange Runs(string customerId) => RangeOf(customerId, "run");
+
+    /// <summary>All runs of a bucket.</summary>
+    public static KeyRange RunsOfBucket(string bucket) => Range(bucket, "run|");
+
+    /// <summary>The send-once ledger: one e-mail of one step of one run.</summary>
+    public static RowKey Mail(string customerId, string flow, string occasion, int step) =>
+        Of(customerId, "mail", flow, occasion, step.ToString("D3", CultureInfo.InvariantCulture));
+
+    /// <summary>The e-mails of a customer.</summary>
+    public static KeyRange Mails(string customerId) => RangeOf(customerId, "mail");
+
+    /// <summary>A note on a customer.</summary>
+    public static RowKey Note(string customerId, string noteId) => Of(customerId, "note", noteId);
+
+    /// <summary>The notes on a customer.</summary>
+    public static KeyRange Notes(string customerId) => RangeOf(customerId, "note");
+
+    /// <summary>The customer that an app user is tied to.</summary>
+    public static RowKey UserTie(string userId) => new($"x-user|{Escape(userId)}", "tie");
+
+    /// <summary>One customer with this e-mail address (compared in lower case).</summary>
+    public static RowKey EmailOfCustomer(string email, string customerId) => new(EmailPartition(email), $"customer|{Escape(customerId)}");
+
+    /// <summary>One app user with this e-mail address.</summary>
+    public static RowKey EmailOfUser(string email, string userId) => new(EmailPartition(email), $"user|{Escape(userId)}");
+
+    /// <summary>The customers with this e-mail address.</summary>
+    public static KeyRange CustomersOfEmail(string email) => Range(EmailPartition(email), "customer|");
+
+    /// <summary>The app users with this e-mail address.</summary>
+    public static KeyRange UsersOfEmail(string email) => Range(EmailPartition(email), "user|");
+
+    /// <summary>The customer to whom a thing of Stripe belongs (<paramref name="kind"/>: <c>invoice</c>, <c>payment-intent</c>, <c>charge</c>).</summary>
+    public static RowKey Owner(string kind, string id) => new($"x-{kind}|{Escape(id)}", "customer");
+
+    /// <summary>An event that names the thing but not its customer, kept until the customer is known.</summary>
+    public static RowKey Orphan(string kind, string id, string eventId) => new($"x-{kind}|{Escape(id)}", $"orphan|{Escape(eventId)}");
+
+    /// <summary>The orphans that wait for the owner of a thing.</summary>
+    public static KeyRange Orphans(string kind, string id) => Range($"x-{kind}|{Escape(id)}", "orphan|");
+
+    /// <summary>An event handled without any customer.</summary>
+    public static RowKey UnownedEvent(string eventId) => new($"x-unowned|{Bucket(eventId)}", $"event|{Escape(eventId)}");
+
+    /// <summary>A message that could not be handled.</summary>
+    public static RowKey DeadLetter(string messageId) => new("dead-letters", $"dead|{Escape(messageId)}");
+
+    /// <summary>All dead letters.</summary>
+    public static KeyRange DeadLetters => Range("dead-letters", "dead|");
+
+    /// <summary>One chunk of a body too large for the queue.</summary>
+    public static RowKey BodyChunk(string bodyId, int chunk) => new($"body|{Escape(bodyId)}", $"chunk|{chunk.ToString("D4", CultureInfo.InvariantCulture)}");
+
+    /// <summary>All chunks of a body, in order.</summary>
+    public static KeyRange BodyChunks(string bodyId) => Range($"body|{Escape(bodyId)}", "chunk|");
+
+    /// <summary>A row of the account as a whole: the mode, the last sweep, the thresholds of the value tiers.</summary>
+    public static RowKey Account(string name) => new("x-account", Escape(name));
+
+    /// <summary>One counter of what came in, of one day.</summary>
+    public static RowKey Counter(DateOnly on, string name) => new("x-counters", $"counter|{Day(on)}|{Escape(name)}");
+
+    /// <summary>All counters.</summary>
+    public static KeyRange Counters => Range("x-counters", "counter|");
+
+    /// <summary>One element of the Data Protection key ring.</summary>
+    public static RowKey ProtectionKey(string name) => new("x-protection", $"key|{Escape(name)}");
+
+    /// <summary>The Data Protection key ring.</summary>
+    public static KeyRange ProtectionKeys => Range("x-protection", "key|");
+
+    /// <summary>The id under which an app user is kept until it is tied to a customer.</summary>
+    public static string UntiedUser(string userId) => $"user:{userId}";
+
+    /// <summary>The parts of a row key, unescaped.</summary>
+    public static string[] Parts(string rowKey) => [.. rowKey.Split('|').Select(Unescape)];
+
+    /// <summary>Makes text safe inside a key: <c>| / \ # ? %</c> and control characters become <c>%XXXX</c>, UTF-16 code units in hex.</summary>
+    public static string Escape(string text)
+    {
+        var at = text.AsSpan().IndexOfAnyExcept(Safe);
+        if (at < 0) return text;
+        var escaped = new StringBuilder(text.Length + 16);
+        foreach (var c in text)
+            if (c is '|' or '/' or '\\' or '#' or '?' or '%' or < ' ' or (>= '\u007f' and <= '\u009f') || char.IsSurrogate(c))
+                escaped.Append('%').Append(((int)c).ToString("X4", CultureInfo.InvariantCulture));
+            else
+                escaped.Append(c);
+        return escaped.ToString();
+    }
+
+    /// <summary>Takes <see cref="Escape"/> back.</summary>
+    public static string Unescape(string text)
+    {
+        if (!text.Contains('%')) return text;
+        var plain = new StringBuilder(text.Length);
+        for (var i = 0; i < text.Length; i++)
+            if (text[i] == '%' && i + 4 < text.Length && ushort.TryParse(text.AsSpan(i + 1, 4), NumberStyles.HexNumber, CultureInfo.InvariantCulture, out var unit))
+            {
+                plain.Append((char)unit);
+                i += 4;
+            }
+            else
+            {
+                plain.Append(text[i]);
+            }
+        return plain.ToString();
+    }
+
+    private static readonly System.Buffers.SearchValues<char> Safe =
+        System.Buffers.SearchValues.Create("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:@+=,~ ");
+
+    private static byte[] Hash(string text) => SHA256.HashData(Encoding.UTF8.GetBytes(text));
+
+    private static string EmailPartition(string email) => $"x-email|{Escape(email.Trim().ToLowerInvariant())}";
+
+    // Ten digits keep the order of numbers in the order of text until the year 2286.
+    private static string Seconds(DateTimeOffset at) => at.ToUnixTimeSeconds().ToString("D10", CultureInfo.InvariantCulture);
+
+    private static string Day(DateOnly on) => on.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture);
+
+    private static RowKey Of(string customerId, string noun, params ReadOnlySpan<string> parts)
+    {
+        var key = new StringBuilder(noun).Append('|').Append(Escape(customerId));
+        foreach (var part in parts) key.Append('|').Append(Escape(part));
+        return new RowKey(Bucket(customerId), key.ToString());
+    }
+
+    private static KeyRange RangeOf(string customerId, string noun) => Range(Bucket(customerId), $"{noun}|{Escape(customerId)}|");
+
+    // '}' is the character after '|'.
+    private static KeyRange Range(string partition, string prefix) => new(partition, prefix, prefix[..^1] + "}");
+}
