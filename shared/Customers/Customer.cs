@@ -78,6 +78,9 @@ public sealed record Customer
     /// <summary>No mail can or may reach the address (hard bounce, complaint).</summary>
     public Suppression? Suppressed { get; init; }
 
+    /// <summary>When the customer last said "I'm back" by a link in an e-mail.</summary>
+    public DateTimeOffset? ReturnedAt { get; init; }
+
     /// <summary>The latest score; null before the first sweep.</summary>
     public HealthState? Health { get; init; }
 
