@@ -36,6 +36,12 @@ public sealed record Customer
     /// <summary>What the customer is.</summary>
     public CustomerStatus Status { get; init; }
 
+    /// <summary>When a passing of time changes what follows from the snapshots (a pause begins or ends, past due has lasted too long); the sweep derives again then.</summary>
+    public DateTimeOffset? NextChangeAt { get; init; }
+
+    /// <summary>The latest ten MRR movements, oldest first: what the score needs without reading the ledger.</summary>
+    public IReadOnlyList<Movement> RecentMovements { get; init; } = [];
+
     /// <summary>The first moment with MRR above 0.</summary>
     public DateTimeOffset? FirstPaidAt { get; init; }
 
@@ -66,10 +72,7 @@ public sealed record Customer
     /// <summary>Disputes opened, by id.</summary>
     public IReadOnlyList<string> Disputes { get; init; } = [];
 
-    /// <summary>The app users tied to this customer.</summary>
-    public IReadOnlyList<string> Users { get; init; } = [];
-
-    /// <summary>What the app said of its users: time zone, name.</summary>
+    /// <summary>What the app said of its users (time zone, name), copied from their activity rows by the sweep.</summary>
     public AppTraits? App { get; init; }
 
     /// <summary>Wants no marketing mail.</summary>
@@ -209,10 +212,23 @@ public sealed record Invoice
     /// <summary>When it was given up.</summary>
     public DateTimeOffset? UncollectibleAt { get; init; }
 
+    /// <summary>Payments by their event, from <c>invoice_payment.paid</c>: together they may pay it in full.</summary>
+    public IReadOnlyDictionary<string, InvoicePayment> Payments { get; init; } = new Dictionary<string, InvoicePayment>();
+
     /// <summary>Its payment intent.</summary>
     public string? PaymentIntentId { get; init; }
 
     /// <summary>A failed payment, and neither paid, voided nor given up since.</summary>
     [System.Text.Json.Serialization.JsonIgnore]
-    public bool IsFailing => (FirstFailedAt ?? ActionRequiredAt) is not null && PaidAt is null && VoidedAt is null && UncollectibleAt is null;
+    public bool IsFailing => (FirstFailedAt ?? ActionRequiredAt) is not null && SettledAt is null && VoidedAt is null && UncollectibleAt is null;
+
+    /// <summary>When it was paid in full: by its own event, or when its payments reached the amount due.</summary>
+    [System.Text.Json.Serialization.JsonIgnore]
+    public DateTimeOffset? SettledAt => PaidAt ??
+        (Latest is { AmountDue: > 0 } latest && Payments.Count > 0 && Payments.Values.Sum(p => p.Amount) >= latest.AmountDue ? Payments.Values.Max(p => p.At) : null);
 }
+
+/// <summary>One payment of an invoice.</summary>
+/// <param name="Amount">In minor units.</param>
+/// <param name="At">When.</param>
+public sealed record InvoicePayment(long Amount, DateTimeOffset At);

@@ -12,6 +12,9 @@ public sealed record Run
     /// <summary>When it was started.</summary>
     public required DateTimeOffset StartedAt { get; init; }
 
+    /// <summary>The invoice that it is about, for dunning.</summary>
+    public string? InvoiceId { get; init; }
+
     /// <summary>Why, in words.</summary>
     public required string Because { get; init; }
 
@@ -105,6 +108,9 @@ public enum MailResult
 {
     /// <summary>About to be sent.</summary>
     Sending,
+
+    /// <summary>Certainly not sent; tried again later.</summary>
+    NotSent,
 
     /// <summary>The provider has it.</summary>
     Accepted,

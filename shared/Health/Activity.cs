@@ -26,6 +26,9 @@ public sealed record Activity
     /// <summary>When each feature was first used, for the adoption of what is new.</summary>
     public Dictionary<string, DateTimeOffset> FirstUses { get; init; } = [];
 
+    /// <summary>What the app says of the user: name, time zone. Kept here, so that it is joined with the customer like the counters are.</summary>
+    public Customers.AppTraits? App { get; init; }
+
     /// <summary>Latest value of each trait that a signal reads, with when it was said.</summary>
     public Dictionary<string, TraitValue> Traits { get; init; } = [];
 }

@@ -60,8 +60,9 @@ public static class Keys
     /// <summary>The subscription snapshots of a customer.</summary>
     public static KeyRange Snapshots(string customerId) => RangeOf(customerId, "snapshot");
 
-    /// <summary>One MRR movement: unique by its instant and currency.</summary>
-    public static RowKey Movement(string customerId, DateTimeOffset at, string currency) => Of(customerId, "ledger", Seconds(at), currency);
+    /// <summary>One MRR movement: unique by its instant, its currency and its place among those of the same instant.</summary>
+    public static RowKey Movement(string customerId, DateTimeOffset at, string currency, int place) =>
+        Of(customerId, "ledger", Seconds(at), currency, place.ToString(CultureInfo.InvariantCulture));
 
     /// <summary>The ledger of a customer, in order of time.</summary>
     public static KeyRange Ledger(string customerId) => RangeOf(customerId, "ledger");

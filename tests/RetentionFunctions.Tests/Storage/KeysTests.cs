@@ -14,7 +14,7 @@ public class KeysTests
         { Keys.Event("cus_1", "evt_1"), "29", "event|cus_1|evt_1" },
         { Keys.Invoice("cus_1", "in_1"), "29", "invoice|cus_1|in_1" },
         { Keys.Snapshot("cus_1", "sub_1", Noon, "evt_1"), "29", "snapshot|cus_1|sub_1|1767268800|evt_1" },
-        { Keys.Movement("cus_1", Noon, "usd"), "29", "ledger|cus_1|1767268800|usd" },
+        { Keys.Movement("cus_1", Noon, "usd", 0), "29", "ledger|cus_1|1767268800|usd|0" },
         { Keys.Score("cus_1", new DateOnly(2026, 1, 1)), "29", "score|cus_1|2026-01-01" },
         { Keys.Run("cus_1", "dunning", "in_1"), "29", "run|cus_1|dunning|in_1" },
         { Keys.Mail("cus_1", "dunning", "in_1", 2), "29", "mail|cus_1|dunning|in_1|002" },
