@@ -1,1 +1,38 @@
-return 0;
+using RetentionFunctions.Email;
+using RetentionFunctions.Local;
+using RetentionFunctions.Local.Sqlite;
+using RetentionFunctions.Settings;
+
+try
+{
+    // 1. What was asked for.
+    var options = LocalOptions.Parse(args);
+    if (options.Help)
+    {
+        Console.WriteLine(LocalOptions.Usage);
+        return 0;
+    }
+
+    // 2. The founder's settings: retention.json of this folder or one above, user secrets, the environment, the command line.
+    var file = SettingsLoader.FindFile(Directory.GetCurrentDirectory());
+    var configuration = SettingsLoader.AddSources(new ConfigurationBuilder(), file, args: [.. options.Settings]).Build();
+
+    // 3. The whole product in this process.
+    await using var app = await LocalHost.CreateAsync(options, configuration, Path.GetDirectoryName(file));
+    await app.StartAsync();
+
+    // 4. How to send the first event.
+    Console.WriteLine(Welcome.Text(app));
+    await app.WaitForShutdownAsync();
+    return 0;
+}
+catch (Exception e) when (e is LocalStartException or SettingsException or DataFolderException or EmailTemplateException)
+{
+    await Console.Error.WriteLineAsync(e.Message);
+    return 1;
+}
+catch (IOException e) when (e.InnerException is Microsoft.AspNetCore.Connections.AddressInUseException || e is Microsoft.AspNetCore.Connections.AddressInUseException)
+{
+    await Console.Error.WriteLineAsync($"The address is in use by another program: {e.Message} Choose another: --urls http://127.0.0.1:5081");
+    return 1;
+}

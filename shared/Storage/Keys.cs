@@ -137,6 +137,9 @@ public static class Keys
     /// <summary>A row of the account as a whole: the mode, the last sweep, the thresholds of the value tiers.</summary>
     public static RowKey Account(string name) => new("x-account", Escape(name));
 
+    /// <summary>What the local host's sandbox saw of a subscription or invoice.</summary>
+    public static RowKey SandboxObject(string id) => new("x-sandbox", $"object|{Escape(id)}");
+
     /// <summary>One counter of what came in, of one day.</summary>
     public static RowKey Counter(DateOnly on, string name) => new("x-counters", $"counter|{Day(on)}|{Escape(name)}");
 

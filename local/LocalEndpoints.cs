@@ -1,0 +1,71 @@
+using System.Globalization;
+using System.Net;
+using System.Text.Encodings.Web;
+using RetentionFunctions.Email;
+using RetentionFunctions.Local.Sandbox;
+using RetentionFunctions.Local.Sqlite;
+using RetentionFunctions.Web;
+
+namespace RetentionFunctions.Local;
+
+/// <summary>What only the local host has: the outbox as JSON, the clock, and the sandbox's page to pay an invoice.</summary>
+public static class LocalEndpoints
+{
+    /// <summary>Adds <c>/local/*</c>.</summary>
+    public static void Map(IEndpointRouteBuilder routes)
+    {
+        var local = routes.MapGroup("/local");
+        local.MapGet("/outbox", OutboxAsync).RequireAdmin(AdminSurface.Api);
+        local.MapGet("/clock", (LocalClock clock) => new ClockAnswer(clock.GetUtcNow(), clock.IsSimulated)).RequireAdmin(AdminSurface.Api);
+        local.MapPost("/clock", MoveAsync).RequireAdmin(AdminSurface.Api);
+        // Customers come here from the link in an e-mail, as they would come to Stripe's page.
+        local.MapMethods("/pay/{invoice?}", ["GET", "HEAD"], (string? invoice) => Page("Sandbox: pay as your customer would", invoice is null
+            ? "<p>Here Stripe's own page would let the customer change the card.</p>"
+            : $"<p>Here Stripe's own page would take the payment of invoice {HtmlEncoder.Default.Encode(invoice)}.</p><form method=\"post\"><button>Pay now</button></form>"));
+        local.MapPost("/pay/{invoice}", async (string invoice, SandboxBilling sandbox, CancellationToken cancel) => await sandbox.PayAsync(invoice, cancel)
+            ? Page("Paid", "<p>Thank you. The invoice is paid, and Stripe's events are on their way.</p>")
+            : Page("Unknown invoice", "<p>The sandbox has never seen this invoice.</p>", 404));
+    }
+
+    private static async Task<IResult> OutboxAsync(SqliteOutbox outbox, int? limit, long? before, CancellationToken cancel) =>
+        Results.Json((await outbox.ListAsync(Math.Clamp(limit ?? 1000, 1, 10_000), before, cancel)).Select(sent => new OutboxAnswer(
+            sent.Email.Id, sent.Email.To.Address, sent.Email.Subject, sent.Email.Template, sent.Email.Flow, sent.Email.Step, sent.SentAt, sent.Email.CustomerId, sent.Email.From.Address,
+            sent.Email.Kind == MailKind.Marketing ? "marketing" : "transactional", sent.Email.Headers, sent.Email.Links, sent.Email.Text, sent.Email.Html)));
+
+    private static async Task<IResult> MoveAsync(ClockMove move, LocalClock clock, LocalPump pump, CancellationToken cancel)
+    {
+        if (!clock.IsSimulated) return Wrong(409, "This host runs on the real clock. Start it with --clock 2026-01-01T00:00:00Z to move the time.");
+        var now = clock.GetUtcNow();
+        DateTimeOffset to;
+        if (move is { Advance: { } advance, To: null })
+        {
+            if (!TimeSpan.TryParse(advance, CultureInfo.InvariantCulture, out var span) || span < TimeSpan.Zero || span > TimeSpan.FromDays(3660))
+                return Wrong(400, $"'{advance}' is not a span of time from 0 to ten years. Example: {{\"advance\":\"3.00:00:00\"}} for three days.");
+            to = now + span;
+        }
+        else if (move is { To: { } target, Advance: null })
+        {
+            to = target.ToUniversalTime();
+            if (to < now) return Wrong(400, $"The clock stands at {now:O} and never goes back.");
+        }
+        else
+        {
+            return Wrong(400, "Say either {\"advance\":\"3.00:00:00\"} or {\"to\":\"2026-02-01T09:00:00Z\"}.");
+        }
+        await pump.AdvanceAsync(to, cancel);
+        return Results.Json(new ClockAnswer(clock.GetUtcNow(), true));
+    }
+
+    private static IResult Wrong(int status, string error) => Results.Json(new { error }, statusCode: status);
+
+    private static IResult Page(string title, string body, int status = (int)HttpStatusCode.OK) => Results.Content(
+        $"<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>{title}</title><link rel=\"stylesheet\" href=\"/site.css\"><main><h1>{title}</h1>{body}</main></html>",
+        "text/html; charset=utf-8", statusCode: status);
+
+    private sealed record OutboxAnswer(string Id, string To, string Subject, string Template, string Flow, int Step, DateTimeOffset At, string CustomerId, string From, string Kind,
+        IReadOnlyDictionary<string, string> Headers, IReadOnlyDictionary<string, string> Links, string Text, string Html);
+
+    private sealed record ClockAnswer(DateTimeOffset Now, bool Simulated);
+
+    private sealed record ClockMove(string? Advance, DateTimeOffset? To);
+}

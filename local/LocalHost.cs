@@ -1,0 +1,126 @@
+using Microsoft.AspNetCore.DataProtection;
+using Microsoft.AspNetCore.DataProtection.KeyManagement;
+using Microsoft.Extensions.Options;
+using RetentionFunctions.Email;
+using RetentionFunctions.Flows;
+using RetentionFunctions.Health;
+using RetentionFunctions.Intake;
+using RetentionFunctions.Links;
+using RetentionFunctions.Local.Sandbox;
+using RetentionFunctions.Local.Sqlite;
+using RetentionFunctions.Settings;
+using RetentionFunctions.Storage;
+using RetentionFunctions.Web;
+
+namespace RetentionFunctions.Local;
+
+/// <summary>The whole product in one process: Kestrel, SQLite, the pump, the sandbox.</summary>
+public static class LocalHost
+{
+    /// <summary>Puts it together; the caller starts it. The data folder is open and locked until the application is disposed.</summary>
+    /// <param name="options">The command line.</param>
+    /// <param name="configuration">Where the settings come from.</param>
+    /// <param name="folder">Where <c>retention.json</c> and <c>templates/</c> stand; null: nowhere.</param>
+    /// <param name="services">Changes to the services: tests put faults around the ports here.</param>
+    /// <exception cref="SettingsException">A setting is wrong.</exception>
+    /// <exception cref="DataFolderException">The data folder cannot be used.</exception>
+    /// <exception cref="EmailTemplateException">A template is wrong.</exception>
+    public static async Task<WebApplication> CreateAsync(LocalOptions options, IConfiguration configuration, string? folder = null, Action<IServiceCollection>? services = null)
+    {
+        var settings = SettingsLoader.Load(configuration);
+        var templates = EmailTemplates.Load(folder is null ? null : Path.Combine(folder, "templates"));
+        templates.Check(settings.Flows.Definitions.Values.SelectMany(flow => flow.Steps).Select(step => step.Template));
+        var store = SqliteStore.Open(options.DataFolder);
+        try
+        {
+            var tables = new SqliteTables(store);
+            await LocalSecrets.FillAsync(settings, tables);
+            var clock = await ClockAsync(options, tables);
+
+            var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ApplicationName = typeof(LocalHost).Assembly.GetName().Name });
+            builder.WebHost.UseKestrel(kestrel => kestrel.AddServerHeader = false).UseUrls(options.Urls.Split(';'));
+            builder.Logging.ClearProviders().AddSimpleConsole(console => console.SingleLine = true)
+                .SetMinimumLevel(LogLevel.Warning)
+                .AddFilter("RetentionFunctions", LogLevel.Information)
+                // Says that keys are stored unencrypted: they are as safe as the data file beside which they lie.
+                .AddFilter("Microsoft.AspNetCore.DataProtection", LogLevel.Error);
+
+            AddAdapters(builder.Services, store, tables, clock);
+            AddShared(builder.Services, settings, templates, configuration);
+            services?.Invoke(builder.Services);
+
+            var app = builder.Build();
+            var pipeline = WebPipeline.Build(app.Services, routes =>
+            {
+                IntakeEndpoints.Map(routes);
+                LinkEndpoints.Map(routes);
+                LocalEndpoints.Map(routes);
+            });
+            app.Run(pipeline);
+            return app;
+        }
+        catch
+        {
+            await store.DisposeAsync();
+            throw;
+        }
+    }
+
+    private static void AddAdapters(IServiceCollection services, SqliteStore store, SqliteTables tables, LocalClock clock)
+    {
+        // Given to the container by a factory, so that the container closes the file at the end.
+        services.AddSingleton(_ => store);
+        services.AddSingleton<ITables>(tables);
+        services.AddSingleton(clock).AddSingleton<TimeProvider>(clock);
+        services.AddSingleton<SqliteInbox>().AddSingleton<IInbox>(all => all.GetRequiredService<SqliteInbox>());
+        services.AddSingleton<SqliteDueTable>().AddSingleton<IFlowEngine, SqliteFlowEngine>();
+        services.AddSingleton<SqliteOutbox>().AddSingleton<IMailer>(all => all.GetRequiredService<SqliteOutbox>());
+        services.AddSingleton<LocalAddress>();
+        services.AddSingleton<SandboxBilling>().AddSingleton<IBilling>(all => all.GetRequiredService<SandboxBilling>());
+        services.AddSingleton<LocalPump>().AddHostedService(all => all.GetRequiredService<LocalPump>());
+        services.AddSingleton(Actions);
+    }
+
+    private static void AddShared(IServiceCollection services, RetentionSettings settings, EmailTemplates templates, IConfiguration configuration)
+    {
+        services.AddSingleton(settings).AddSingleton(templates).AddSingleton(configuration);
+        services.AddSingleton<BodyStore>().AddSingleton<DeadLetters>().AddSingleton<IntakeCounters>().AddSingleton<StripeMode>().AddSingleton<IntakeEndpoints>();
+        services.AddSingleton<UserTies>().AddSingleton<StripeIntake>().AddSingleton<AppIntake>().AddSingleton<InboxProcessor>();
+        services.AddSingleton<FlowDispatch>().AddSingleton<FlowAdvance>().AddSingleton<FlowStop>().AddSingleton<DailySweep>();
+        services.AddSingleton<LinkTokens>().AddSingleton<LinkActions>().AddSingleton<EmailComposer>();
+        services.AddSingleton(all => new LinkBuilder(all.GetRequiredService<LinkTokens>(), () => settings.Web.PublicUrl is { } url ? new Uri(url) : all.GetRequiredService<LocalAddress>().Root));
+        services.AddDataProtection().SetApplicationName("RetentionFunctions");
+        services.AddSingleton<IConfigureOptions<KeyManagementOptions>>(all => new ConfigureOptions<KeyManagementOptions>(keys => keys.XmlRepository = new TablesKeyRing(all.GetRequiredService<ITables>())));
+        WebPipeline.AddServices(services);
+    }
+
+    private static WebActions Actions(IServiceProvider all)
+    {
+        var clock = all.GetRequiredService<LocalClock>();
+        var pump = all.GetRequiredService<LocalPump>();
+        var outbox = all.GetRequiredService<SqliteOutbox>();
+        return new WebActions
+        {
+            StopRun = all.GetRequiredService<FlowStop>().StopAsync,
+            Sweep = async cancel => await pump.SweepAsync(cancel),
+            Outbox = new OutboxView(
+                async cancel => [.. (await outbox.ListAsync(500, null, cancel)).Select(sent => new OutboxMail(sent.Email, sent.SentAt))],
+                async (id, cancel) => await outbox.GetAsync(id, cancel) is { } sent ? new OutboxMail(sent.Email, sent.SentAt) : null),
+            AdvanceClock = clock.IsSimulated ? (span, cancel) => pump.AdvanceAsync(clock.GetUtcNow() + span, cancel) : null,
+        };
+    }
+
+    // A folder that ran on a simulated clock goes on from where it stood; time never runs back under what is stored.
+    private static async Task<LocalClock> ClockAsync(LocalOptions options, ITables tables)
+    {
+        var stood = (await tables.GetAsync<ClockRow>(Keys.Account("clock")))?.Value;
+        if (stood is null)
+        {
+            if (options.Clock is { } start && await tables.GetAsync(Keys.Account("last-sweep")) is not null)
+                throw new LocalStartException($"The data in '{options.DataFolder}' was made on the real clock; choose another folder for a simulated one (--data DIR, --clock {start:yyyy-MM-ddTHH:mm:ssZ}).");
+            if (options.Clock is { } from) await tables.UpsertAsync(Keys.Account("clock"), new ClockRow(from));
+            return new LocalClock(options.Clock);
+        }
+        return new LocalClock(options.Clock > stood.Now ? options.Clock : stood.Now);
+    }
+}

@@ -1,0 +1,74 @@
+using System.Globalization;
+
+namespace RetentionFunctions.Local;
+
+/// <summary>The command line.</summary>
+public sealed record LocalOptions
+{
+    /// <summary>Where it listens; several are separated by semicolons.</summary>
+    public string Urls { get; init; } = "http://127.0.0.1:5080";
+
+    /// <summary>The folder of the data file.</summary>
+    public string DataFolder { get; init; } = ".data";
+
+    /// <summary>Where a simulated clock starts; null: the real clock.</summary>
+    public DateTimeOffset? Clock { get; init; }
+
+    /// <summary>Settings given on the command line, <c>--Section:Key=value</c>.</summary>
+    public IReadOnlyList<string> Settings { get; init; } = [];
+
+    /// <summary>It was asked what can be said.</summary>
+    public bool Help { get; init; }
+
+    /// <summary>What can be said.</summary>
+    public const string Usage = """
+        dotnet run --project local [-- OPTIONS]
+
+          --urls URL              where to listen              (http://127.0.0.1:5080)
+          --data DIR              where to keep the data       (.data)
+          --clock TIME            start on a simulated clock   (--clock 2026-01-01T00:00:00Z)
+          --Section:Key=VALUE     a setting, as in retention.json (--Flows:Mode=preview)
+        """;
+
+    /// <summary>Reads the command line.</summary>
+    /// <exception cref="LocalStartException">An option is unknown or its value is wrong: one plain sentence.</exception>
+    public static LocalOptions Parse(IReadOnlyList<string> args)
+    {
+        var options = new LocalOptions();
+        var settings = new List<string>();
+        for (var i = 0; i < args.Count; i++)
+        {
+            var (name, value) = args[i].Split('=', 2) is [var left, var right] ? (left, right) : (args[i], null);
+            if (name is "--help" or "-h" or "-?") return options with { Help = true };
+            if (name.StartsWith("--", StringComparison.Ordinal) && name.Contains(':'))
+            {
+                settings.Add($"{name}={value ?? Next(args, ref i, name)}");
+                continue;
+            }
+            options = name switch
+            {
+                "--urls" => options with { Urls = CheckUrls(value ?? Next(args, ref i, name)) },
+                "--data" => options with { DataFolder = value ?? Next(args, ref i, name) },
+                "--clock" => options with { Clock = Time(value ?? Next(args, ref i, name)) },
+                _ => throw new LocalStartException($"There is no option '{args[i]}'.\n\n{Usage}"),
+            };
+        }
+        return options with { Settings = settings };
+    }
+
+    private static string Next(IReadOnlyList<string> args, ref int i, string name) =>
+        ++i < args.Count ? args[i] : throw new LocalStartException($"The option {name} needs a value.\n\n{Usage}");
+
+    private static string CheckUrls(string text) =>
+        text.Split(';').All(url => url.Contains("://*:", StringComparison.Ordinal) || url.Contains("://+:", StringComparison.Ordinal) || (Uri.TryCreate(url, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https"))
+            ? text
+            : throw new LocalStartException($"--urls '{text}' is not an address. Example: --urls http://127.0.0.1:5080");
+
+    private static DateTimeOffset Time(string text) =>
+        DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out var time)
+            ? time
+            : throw new LocalStartException($"--clock '{text}' is not a time. Example: --clock 2026-01-01T00:00:00Z");
+}
+
+/// <summary>The host cannot start; the message is one plain sentence for the founder.</summary>
+public sealed class LocalStartException(string message) : Exception(message);

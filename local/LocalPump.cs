@@ -1,0 +1,226 @@
+using RetentionFunctions.Flows;
+using RetentionFunctions.Health;
+using RetentionFunctions.Intake;
+using RetentionFunctions.Local.Sandbox;
+using RetentionFunctions.Local.Sqlite;
+using RetentionFunctions.Settings;
+using RetentionFunctions.Storage;
+
+namespace RetentionFunctions.Local;
+
+/// <summary>
+/// Does what the queue trigger, the orchestrator and the timer do on Azure: handles what is queued, advances the runs that are due, sweeps once a day.
+/// On the simulated clock <see cref="AdvanceAsync"/> walks from one due time to the next.
+/// </summary>
+public sealed partial class LocalPump(
+    SqliteInbox inbox, SqliteDueTable due, InboxProcessor processor, FlowAdvance flows, DailySweep sweep, SandboxBilling sandbox, IntakeCounters counters,
+    ITables tables, LocalClock clock, RetentionSettings settings, ILogger<LocalPump> log) : BackgroundService
+{
+    private const string SweepId = "daily-sweep";
+
+    // Sessions at the same time: enough that their commits share the disk's one sync.
+    private const int Sessions = 64;
+    private const int Batch = 512;
+    private const int Runs = 16;
+
+    private readonly SemaphoreSlim working = new(1, 1);
+    private readonly Dictionary<string, int> failures = new(StringComparer.Ordinal);
+
+    /// <summary>Handles all that is queued or due at this moment.</summary>
+    public async Task SettleAsync(CancellationToken cancel = default)
+    {
+        await working.WaitAsync(cancel);
+        try
+        {
+            await SettleNowAsync(cancel);
+        }
+        finally
+        {
+            working.Release();
+        }
+    }
+
+    /// <summary>Moves the simulated clock, stopping at everything that falls due on the way; answers when all is settled.</summary>
+    public async Task AdvanceAsync(DateTimeOffset to, CancellationToken cancel = default)
+    {
+        await working.WaitAsync(cancel);
+        try
+        {
+            while (true)
+            {
+                await SettleNowAsync(cancel);
+                var next = Earlier(await due.NextDueAsync(cancel), await inbox.NextDelayedAsync(cancel));
+                if (next is not { } at || at > to) break;
+                // What is still due in the past failed and waits for its next try: never stand still.
+                clock.MoveTo(at > clock.GetUtcNow() ? at : clock.GetUtcNow().AddSeconds(1));
+            }
+            clock.MoveTo(to);
+            await SettleNowAsync(cancel);
+            await tables.UpsertAsync(Keys.Account("clock"), new ClockRow(clock.GetUtcNow()), cancel);
+        }
+        finally
+        {
+            working.Release();
+        }
+    }
+
+    /// <summary>Sweeps now, whatever the hour.</summary>
+    public async Task<SweepResult> SweepAsync(CancellationToken cancel = default)
+    {
+        await working.WaitAsync(cancel);
+        try
+        {
+            await SettleNowAsync(cancel);
+            var result = await sweep.RunAsync(cancel);
+            await SettleNowAsync(cancel);
+            return result;
+        }
+        finally
+        {
+            working.Release();
+        }
+    }
+
+    /// <inheritdoc/>
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        await due.StartAsync(SweepId, DailySweep.NextDue(clock.GetUtcNow(), settings), stoppingToken);
+        Task arrived = inbox.Arrived.WaitAsync(stoppingToken), changed = due.Changed.WaitAsync(stoppingToken);
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            try
+            {
+                await SettleAsync(stoppingToken);
+                await counters.FlushAsync(stoppingToken);
+                await Task.WhenAny(arrived, changed, Task.Delay(await UntilNextAsync(stoppingToken), TimeProvider.System, stoppingToken));
+                if (arrived.IsCompleted) arrived = inbox.Arrived.WaitAsync(stoppingToken);
+                if (changed.IsCompleted) changed = due.Changed.WaitAsync(stoppingToken);
+            }
+            catch (TransientStorageException e)
+            {
+                // The disk is full or busy: nothing is lost, the same work is found again.
+                Log.Faltered(log, e.Message);
+                await Task.Delay(TimeSpan.FromSeconds(1), TimeProvider.System, stoppingToken);
+            }
+            catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+            {
+                return;
+            }
+        }
+    }
+
+    private async Task<TimeSpan> UntilNextAsync(CancellationToken cancel)
+    {
+        // A simulated clock stands: only arrivals and wake-ups count.
+        if (clock.IsSimulated) return Timeout.InfiniteTimeSpan;
+        var next = Earlier(await due.NextDueAsync(cancel), await inbox.NextDelayedAsync(cancel));
+        if (next is not { } at) return TimeSpan.FromHours(1);
+        var wait = at - clock.GetUtcNow();
+        return wait <= TimeSpan.Zero ? TimeSpan.FromMilliseconds(50) : wait < TimeSpan.FromHours(1) ? wait : TimeSpan.FromHours(1);
+    }
+
+    private async Task SettleNowAsync(CancellationToken cancel)
+    {
+        while (true)
+        {
+            var handled = await DrainInboxAsync(cancel);
+            if (!await RunDueAsync(cancel) && !handled) return;
+        }
+    }
+
+    private async Task<bool> DrainInboxAsync(CancellationToken cancel)
+    {
+        var any = false;
+        while (await inbox.NextAsync(clock.GetUtcNow(), Batch, cancel) is { Count: > 0 } heads)
+        {
+            any = true;
+            await Parallel.ForEachAsync(heads, new ParallelOptions { MaxDegreeOfParallelism = Sessions, CancellationToken = cancel }, async (queued, token) => await HandleAsync(queued, token));
+        }
+        return any;
+    }
+
+    private async Task HandleAsync(QueuedMessage queued, CancellationToken cancel)
+    {
+        try
+        {
+            if (queued.Message.Kind == MessageKind.StripeEvent) await sandbox.ObserveAsync(queued.Message, cancel);
+            await processor.HandleAsync(queued.Message, queued.Attempts + 1, cancel);
+            await inbox.CompleteAsync([queued.Seq], cancel);
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            var attempts = queued.Attempts + 1;
+            Log.Failed(log, e, queued.Message.Id, attempts);
+            if (attempts >= InboxProcessor.MaxAttempts)
+            {
+                await processor.GiveUpAsync(queued.Message, attempts, e.Message, cancel);
+                await inbox.CompleteAsync([queued.Seq], cancel);
+            }
+            else
+            {
+                await inbox.RetryLaterAsync(queued.Seq, attempts, clock.GetUtcNow() + Backoff(attempts), cancel);
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            inbox.Release(queued.Seq);
+            throw;
+        }
+    }
+
+    private async Task<bool> RunDueAsync(CancellationToken cancel)
+    {
+        var items = await due.TakeDueAsync(clock.GetUtcNow(), Batch, cancel);
+        // The sweep alone: it starts runs and looks at every customer.
+        if (items.FirstOrDefault(d => d.Id == SweepId) is { } daily) await RunAsync(daily, cancel);
+        await Parallel.ForEachAsync(items.Where(d => d.Id != SweepId), new ParallelOptions { MaxDegreeOfParallelism = Runs, CancellationToken = cancel }, async (item, token) => await RunAsync(item, token));
+        return items.Count > 0;
+    }
+
+    private async Task RunAsync(Due item, CancellationToken cancel)
+    {
+        DateTimeOffset? next;
+        try
+        {
+            if (item.Id == SweepId)
+            {
+                await sweep.RunAsync(cancel);
+                next = DailySweep.NextDue(clock.GetUtcNow(), settings);
+            }
+            else
+            {
+                next = await flows.AdvanceAsync(RunId.Parse(item.Id), cancel);
+            }
+            lock (failures) failures.Remove(item.Id);
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            int count;
+            lock (failures) failures[item.Id] = count = failures.GetValueOrDefault(item.Id) + 1;
+            Log.RunFailed(log, e, item.Id, count);
+            next = clock.GetUtcNow() + Backoff(count);
+        }
+        await due.SettleAsync(item.Id, item.Version, next, cancel);
+    }
+
+    // One second, doubling up to an hour.
+    private static TimeSpan Backoff(int attempts) => TimeSpan.FromSeconds(Math.Min(Math.Pow(2, attempts - 1), 3600));
+
+    private static DateTimeOffset? Earlier(DateTimeOffset? a, DateTimeOffset? b) => a is null ? b : b is null ? a : a < b ? a : b;
+
+    private static partial class Log
+    {
+        [LoggerMessage(Level = LogLevel.Warning, Message = "Handling message {Id} failed, attempt {Attempt}; it is tried again")]
+        public static partial void Failed(ILogger log, Exception e, string id, int attempt);
+
+        [LoggerMessage(Level = LogLevel.Warning, Message = "Advancing {Id} failed, attempt {Attempt}; it is tried again")]
+        public static partial void RunFailed(ILogger log, Exception e, string id, int attempt);
+
+        [LoggerMessage(Level = LogLevel.Error, Message = "The data folder faltered: {Reason}")]
+        public static partial void Faltered(ILogger log, string reason);
+    }
+}
+
+/// <summary>Where the simulated clock of a data folder stands.</summary>
+/// <param name="Now">The simulated time.</param>
+public sealed record ClockRow(DateTimeOffset Now);

@@ -1,0 +1,117 @@
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using RetentionFunctions.Intake;
+using RetentionFunctions.Links;
+using RetentionFunctions.Storage;
+
+namespace RetentionFunctions.Local.Sandbox;
+
+/// <summary>
+/// Stands in for Stripe on one machine: remembers the subscriptions and invoices that events brought, changes them, and sends the events that Stripe would send
+/// back into the inbox. Nothing of it reaches the real Stripe.
+/// </summary>
+public sealed class SandboxBilling(ITables tables, IInbox inbox, BodyStore bodies, LocalAddress address, TimeProvider clock) : IBilling
+{
+    private static readonly string[] Kept = ["subscription", "invoice"];
+
+    /// <summary>Remembers the subscription or invoice of an event, the latest of each.</summary>
+    public async Task ObserveAsync(InboxMessage message, CancellationToken cancel = default)
+    {
+        JsonNode? read;
+        try
+        {
+            read = JsonNode.Parse((await bodies.BodyOfAsync(message, cancel)).Span);
+        }
+        catch (Exception e) when (e is JsonException or UnreadableException)
+        {
+            // The processor says what is wrong with it.
+            return;
+        }
+        if (read?["data"]?["object"] is not JsonObject thing || (string?)thing["object"] is not { } kind || !Kept.Contains(kind) || (string?)thing["id"] is not { } id) return;
+        var seen = new Seen((long?)read["created"] ?? 0, (string?)read["api_version"], (bool?)read["livemode"] ?? false, thing.ToJsonString());
+        // A column holds 64 KiB; what is larger than any subscription should be is not sandbox material.
+        if (seen.Object.Length > 30_000) return;
+        await tables.ChangeAsync<Seen>(Keys.SandboxObject(id), known => known is null || seen.Created >= known.Created ? seen : null, cancel);
+    }
+
+    /// <inheritdoc/>
+    public Task<BillingResult> PauseAsync(string customerId, string subscriptionId, DateTimeOffset resumesAt, string idempotencyKey, CancellationToken cancel = default) =>
+        ChangeAsync(subscriptionId, idempotencyKey, "customer.subscription.updated", subscription =>
+        {
+            var before = subscription["pause_collection"]?.DeepClone();
+            subscription["pause_collection"] = new JsonObject { ["behavior"] = "void", ["resumes_at"] = resumesAt.ToUnixTimeSeconds() };
+            return new JsonObject { ["pause_collection"] = before };
+        }, cancel);
+
+    /// <inheritdoc/>
+    public Task<BillingResult> ResumeAsync(string customerId, string subscriptionId, string idempotencyKey, CancellationToken cancel = default) =>
+        ChangeAsync(subscriptionId, idempotencyKey, "customer.subscription.updated", subscription =>
+        {
+            var before = subscription["pause_collection"]?.DeepClone();
+            subscription["pause_collection"] = null;
+            return new JsonObject { ["pause_collection"] = before };
+        }, cancel);
+
+    /// <inheritdoc/>
+    public Task<Uri> PaymentPageAsync(string customerId, string? invoiceId, Uri returnUrl, CancellationToken cancel = default) =>
+        Task.FromResult(new Uri(address.Root, $"/local/pay/{Uri.EscapeDataString(invoiceId ?? "")}"));
+
+    /// <summary>Pays an invoice as a customer on Stripe's page would: the invoice is paid and its subscription active again. False where the sandbox never saw it.</summary>
+    public async Task<bool> PayAsync(string invoiceId, CancellationToken cancel = default)
+    {
+        var now = clock.GetUtcNow().ToUnixTimeSeconds();
+        string? subscriptionId = null;
+        foreach (var type in new[] { "invoice.paid", "invoice.payment_succeeded" })
+        {
+            var result = await ChangeAsync(invoiceId, $"pay {invoiceId} {type}", type, invoice =>
+            {
+                subscriptionId = (string?)invoice["subscription"] ?? (string?)invoice["parent"]?["subscription_details"]?["subscription"];
+                invoice["status"] = "paid";
+                if (invoice.ContainsKey("paid")) invoice["paid"] = true;
+                invoice["amount_paid"] = invoice["amount_due"]?.DeepClone();
+                invoice["amount_remaining"] = 0;
+                invoice["next_payment_attempt"] = null;
+                if (invoice["status_transitions"] is JsonObject transitions) transitions["paid_at"] = now;
+                return null;
+            }, cancel);
+            if (result is not BillingResult.Done) return false;
+        }
+        if (subscriptionId is not null)
+            await ChangeAsync(subscriptionId, $"pay {invoiceId} subscription", "customer.subscription.updated", subscription =>
+            {
+                var before = subscription["status"]?.DeepClone();
+                if ((string?)before is not ("past_due" or "unpaid")) return null;
+                subscription["status"] = "active";
+                return new JsonObject { ["status"] = before };
+            }, cancel);
+        return true;
+    }
+
+    // The event's id comes from the key, so that the same change asked for twice is one event.
+    private async Task<BillingResult> ChangeAsync(string id, string key, string type, Func<JsonObject, JsonObject?> change, CancellationToken cancel)
+    {
+        if (await tables.GetAsync<Seen>(Keys.SandboxObject(id), cancel) is not { Value: var seen }) return new BillingResult.Refused($"The sandbox has never seen {id}.");
+        var thing = JsonNode.Parse(seen.Object)!.AsObject();
+        if (thing["ended_at"] is JsonValue) return new BillingResult.Refused("The subscription has ended.");
+        var previous = change(thing);
+        var eventId = $"evt_sandbox_{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{id}\n{key}")))[..24]}";
+        var body = Encoding.UTF8.GetBytes(new JsonObject
+        {
+            ["id"] = eventId,
+            ["object"] = "event",
+            ["api_version"] = seen.ApiVersion,
+            // Never in the same second as what it changes: Stripe's own answer comes after the request too.
+            ["created"] = Math.Max(clock.GetUtcNow().ToUnixTimeSeconds(), seen.Created + 1),
+            ["livemode"] = seen.Livemode,
+            ["type"] = type,
+            ["data"] = previous is null ? new JsonObject { ["object"] = thing } : new JsonObject { ["object"] = thing, ["previous_attributes"] = previous },
+        }.ToJsonString());
+        var customerId = thing["customer"] is JsonObject expanded ? (string?)expanded["id"] : (string?)thing["customer"];
+        await inbox.EnqueueAsync([await bodies.FitAsync(new InboxMessage(customerId ?? id, eventId, MessageKind.StripeEvent, body, clock.GetUtcNow()), cancel)], cancel);
+        return new BillingResult.Done();
+    }
+
+    private sealed record Seen(long Created, string? ApiVersion, bool Livemode, string Object);
+}

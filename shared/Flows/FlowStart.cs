@@ -1,0 +1,72 @@
+using RetentionFunctions.Customers;
+using RetentionFunctions.Email;
+using RetentionFunctions.Health;
+using RetentionFunctions.Settings;
+using RetentionFunctions.Storage;
+
+namespace RetentionFunctions.Flows;
+
+/// <summary>Whether a flow is called for, and the run it starts with. Pure.</summary>
+public static class FlowStart
+{
+    private const string PreviewMark = "~preview";
+
+    /// <summary>
+    /// Why dunning is called for on this invoice, or null: a recurring payment failed and is still open. Not the first invoice of a new subscription,
+    /// whose customer stands at the checkout and sees it fail.
+    /// </summary>
+    public static string? Dunning(Customer customer, Invoice invoice)
+    {
+        if (!invoice.IsFailing || invoice.Latest is not { SubscriptionId: { } subscriptionId } latest || latest.AmountDue <= 0) return null;
+        if (latest.BillingReason == "subscription_create") return null;
+        var subscription = customer.Subscriptions.FirstOrDefault(s => s.Latest.SubscriptionId == subscriptionId);
+        // Versions before 2018 have no billing reason: the first invoice is made together with its subscription.
+        if (latest.BillingReason is null && subscription is not null && (latest.CreatedAt - subscription.Latest.CreatedAt).Duration() < TimeSpan.FromHours(1)) return null;
+        if (subscription?.State is SubscriptionState.Ended or SubscriptionState.Pending || customer.DeletedAt is not null) return null;
+        return invoice.FirstFailedAt is null ? "the bank asks for a confirmation" : "a payment failed";
+    }
+
+    /// <summary>
+    /// Why win-back is called for, or null: a paying customer who was measured before has not been seen for the set days, or uses the product half as much as
+    /// before. Never while a payment is failing, paused, cancelled or cancelling, unsubscribed or suppressed.
+    /// </summary>
+    public static string? WinBack(Customer customer, ActivityView activity, FlowSettings settings, FlowDefinition definition, string name, DateTimeOffset now)
+    {
+        if (!definition.Enabled || customer.IsUntiedUser || customer.Status != CustomerStatus.Paying || customer.FailingInvoices.Count > 0) return null;
+        if (customer.Unsubscribed is not null || customer.Suppressed is not null || customer.Email is null) return null;
+        var paying = customer.Subscriptions.Where(s => s.Mrr > 0).ToList();
+        if (paying.All(s => s.EndsAt is not null) || paying.All(s => s.Latest.PauseBehavior is not null)) return null;
+        if (customer.OpenRuns.Any(r => r.Kind == MailKind.Marketing)) return null;
+        if (customer.LastStarts.TryGetValue(name, out var last) && now < last.AddDays(definition.CooldownDays)) return null;
+        if (!activity.EverMeasured || activity.LastActiveAt is not { } seen) return null;
+        var back = customer.ReturnedAt is { } returned && returned > seen ? returned : seen;
+        var silent = (now - back).TotalDays;
+        if (silent >= settings.SilentDays) return string.Create(System.Globalization.CultureInfo.InvariantCulture, $"not seen for {Math.Floor(silent)} days");
+        return activity.UseAgainstBaseline is { } share && share <= settings.UseFellTo
+            ? string.Create(System.Globalization.CultureInfo.InvariantCulture, $"use fell to {Math.Round(share * 100)} % of the customer's own baseline")
+            : null;
+    }
+
+    /// <summary>The run as it begins; ended at once where the customer is held out.</summary>
+    public static Run Begin(string flow, FlowDefinition definition, Customer customer, string occasion, string? invoiceId, string because, FlowMode mode, DateTimeOffset now)
+    {
+        var preview = mode == FlowMode.Preview;
+        var heldOut = Keys.Share(customer.Id, $"hold-out {flow}") < definition.HoldOut;
+        var personal = definition.PersonalNoteFor is { } tier && customer.ValueTier == tier;
+        return new Run
+        {
+            // A preview must not stand where the real run will.
+            Id = new RunId(customer.Id, flow, preview ? occasion + PreviewMark : occasion),
+            Definition = definition,
+            InvoiceId = invoiceId,
+            StartedAt = now,
+            Because = because,
+            Preview = preview,
+            NotBefore = personal ? now.AddDays(definition.PersonalNoteDays) : null,
+            Status = heldOut ? RunStatus.Ended : RunStatus.Starting,
+            Outcome = heldOut ? RunOutcome.HeldOut : null,
+            EndedAt = heldOut ? now : null,
+            EndedBecause = heldOut ? "held out, to compare with" : null,
+        };
+    }
+}

@@ -1,0 +1,257 @@
+using System.Globalization;
+using Microsoft.Extensions.Logging;
+using RetentionFunctions.Customers;
+using RetentionFunctions.Flows;
+using RetentionFunctions.Settings;
+using RetentionFunctions.Storage;
+
+namespace RetentionFunctions.Health;
+
+/// <summary>
+/// Once a day: derives again what the passing of time changes, scores every customer, repairs what a crash left half done, and starts win-back for whom it
+/// is called for. Bucket by bucket, so that a host may fan out; running it twice changes nothing.
+/// </summary>
+public sealed partial class DailySweep(ITables tables, FlowDispatch flows, RetentionSettings settings, TimeProvider clock, ILogger<DailySweep> log)
+{
+    // Nobody at all in a whole day: the app's events have stopped, not its customers.
+    private static readonly TimeSpan SilentApp = TimeSpan.FromHours(24);
+
+    /// <summary>The next time the sweep is due after a moment: the set hour in the business's time zone.</summary>
+    public static DateTimeOffset NextDue(DateTimeOffset after, RetentionSettings settings)
+    {
+        var zone = SendTime.Zone(null, settings.Product.TimeZone);
+        return SendTime.Next(after.AddTicks(1), new SendWindow { FromHour = settings.Sweep.Hour, ToHour = settings.Sweep.Hour }, zone);
+    }
+
+    /// <summary>All of it, in one go.</summary>
+    public async Task<SweepResult> RunAsync(CancellationToken cancel = default)
+    {
+        var now = clock.GetUtcNow();
+        var tiers = await ValueTiersAsync(cancel);
+        var buckets = new List<BucketResult>();
+        foreach (var bucket in Keys.AllBuckets) buckets.Add(await BucketAsync(bucket, tiers, now, cancel));
+        return await FinishAsync(buckets, now, cancel);
+    }
+
+    /// <summary>The thresholds of the value tiers from all customers as they stand.</summary>
+    public async Task<ValueTierThresholds> ValueTiersAsync(CancellationToken cancel = default)
+    {
+        var mrr = new List<(string Currency, long Amount)>();
+        foreach (var bucket in Keys.AllBuckets)
+            await foreach (var row in tables.QueryAsync(Keys.Customers(bucket), cancel))
+                mrr.AddRange(row.Read<Customer>().Mrr.Select(m => (m.Key, m.Value)));
+        return ValueTierThresholds.Of(mrr, settings.Customers);
+    }
+
+    /// <summary>One bucket: its customers and their activity, side by side.</summary>
+    public async Task<BucketResult> BucketAsync(string bucket, ValueTierThresholds tiers, DateTimeOffset now, CancellationToken cancel = default)
+    {
+        var asOf = Today(now);
+        var result = new BucketResult();
+        // One bucket is a small part of all: its activity fits into memory, and both ranges are read once.
+        var activities = new Dictionary<string, List<Activity>>(StringComparer.Ordinal);
+        await foreach (var row in tables.QueryAsync(Keys.ActivitiesOfBucket(bucket), cancel))
+        {
+            var activity = row.Read<Activity>();
+            result.Saw(activity.LastSeenAt);
+            var owner = Keys.Parts(row.At.Key)[1];
+            if (!activities.TryGetValue(owner, out var own)) activities[owner] = own = [];
+            own.Add(activity);
+        }
+        await foreach (var row in tables.QueryAsync(Keys.Customers(bucket), cancel))
+        {
+            var customer = row.Read<Customer>();
+            if (customer.DeletedAt is null || customer.OpenRuns.Count > 0)
+                await CustomerAsync(customer, row.ETag, activities.GetValueOrDefault(customer.Id) ?? [], tiers, asOf, now, result, cancel);
+        }
+        return result;
+    }
+
+    /// <summary>After all buckets: starts win-back, the most valuable first, at most so many a day; unless the whole app fell silent.</summary>
+    public async Task<SweepResult> FinishAsync(IReadOnlyCollection<BucketResult> buckets, DateTimeOffset now, CancellationToken cancel = default)
+    {
+        var lastSeen = buckets.Max(b => b.LastSeenAt);
+        var candidates = buckets.SelectMany(b => b.Candidates).OrderByDescending(c => c.Mrr).ThenBy(c => c.CustomerId, StringComparer.Ordinal).ToList();
+        var silent = candidates.Count > 0 && lastSeen is { } at && now - at > SilentApp;
+        var started = silent ? 0 : await StartAsync(candidates, now, cancel);
+        var result = new SweepResult
+        {
+            At = now,
+            Customers = buckets.Sum(b => b.Customers),
+            Tiers = buckets.SelectMany(b => b.Tiers).GroupBy(t => t.Key).ToDictionary(g => g.Key, g => g.Sum(t => t.Value)),
+            Candidates = candidates.Count,
+            Started = started,
+            Warning = silent ? $"No app event has come in since {lastSeen:yyyy-MM-dd HH:mm} UTC. The app has probably stopped sending: no win-back flow was started." : null,
+        };
+        if (result.Warning is not null) Log.Silent(log, result.Warning);
+        await tables.UpsertAsync(Keys.Account("last-sweep"), result, cancel);
+        return result;
+    }
+
+    private async Task CustomerAsync(Customer customer, string etag, List<Activity> activities, ValueTierThresholds tiers, DateOnly asOf, DateTimeOffset now, BucketResult result, CancellationToken cancel)
+    {
+        for (var attempt = 0; attempt < 10; attempt++)
+        {
+            var writes = new List<Write>();
+            var after = CustomerView.WithApp(customer, activities);
+            if (after.NextChangeAt <= now)
+            {
+                var snapshots = await tables.ListAsync<SubscriptionSnapshot>(Keys.Snapshots(customer.Id), cancel);
+                (after, var ledger) = CustomerDerivation.Derive(after, snapshots, settings.Customers, now);
+                writes.AddRange((await LedgerRows.DifferenceAsync(tables, customer.Id, ledger, cancel)).Take(TableLimits.BatchRows - 2));
+            }
+            var health = HealthScore.Compute(new HealthInput
+            {
+                AsOf = asOf,
+                Now = now,
+                Customer = after,
+                Activities = activities,
+                Ledger = after.RecentMovements,
+                Previous = customer.Health,
+            }, settings.Health);
+            after = after with { Health = health, ValueTier = tiers.Of(after.Mrr) };
+            writes.Add(new Write.Replace(Keys.Customer(customer.Id).Key, TablesExtensions.Write(after), etag));
+            writes.Add(new Write.Upsert(Keys.Score(customer.Id, asOf).Key, TablesExtensions.Write(health)));
+            if (await tables.TryCommitAsync(Keys.Bucket(customer.Id), writes, cancel))
+            {
+                result.Add(health.Tier);
+                var view = ActivityView.Of(activities, now);
+                if (settings.Flows.Definitions.TryGetValue(FlowDispatch.WinBackFlow, out var winBack) &&
+                    FlowStart.WinBack(after, view, settings.Flows, winBack, FlowDispatch.WinBackFlow, now) is { } because)
+                    result.Candidates.Add(new Candidate(customer.Id, after.Mrr.Values.DefaultIfEmpty().Max(), because));
+                // What a crash left between the customer's row and the engine, and what the passing of time changed.
+                await flows.AfterChangeAsync(customer.Id, cancel);
+                return;
+            }
+            if (await CustomerView.LoadAsync(tables, customer.Id, cancel) is not { } view2) return;
+            (customer, etag, activities) = (view2.Customer, view2.ETag, [.. view2.Activities]);
+        }
+        throw new TransientStorageException($"The customer {customer.Id} was changed by others ten times in a row.");
+    }
+
+    private async Task<int> StartAsync(List<Candidate> candidates, DateTimeOffset now, CancellationToken cancel)
+    {
+        if (candidates.Count == 0 || !settings.Flows.Definitions.TryGetValue(FlowDispatch.WinBackFlow, out var definition)) return 0;
+        var today = Today(now);
+        var counter = Keys.Counter(today, "flows.started");
+        var already = (await tables.GetAsync<Starts>(counter, cancel))?.Value.Count ?? 0;
+        var started = 0;
+        foreach (var candidate in candidates)
+        {
+            if (already + started >= settings.Flows.MaxStartsPerDay) break;
+            // Read again: the sweep may have taken a while, and the customer may be back.
+            if (await CustomerView.LoadAsync(tables, candidate.CustomerId, cancel) is not { } view) continue;
+            if (FlowStart.WinBack(view.Customer, ActivityView.Of(view.Activities, now), settings.Flows, definition, FlowDispatch.WinBackFlow, now) is not { } because) continue;
+            var run = FlowStart.Begin(FlowDispatch.WinBackFlow, definition, view.Customer, today.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture), null, because, settings.Flows.Mode, now);
+            if (await flows.StartAsync(run, view, cancel)) started++;
+        }
+        await tables.UpsertAsync(counter, new Starts(already + started), cancel);
+        return started;
+    }
+
+    private DateOnly Today(DateTimeOffset now) => DateOnly.FromDateTime(TimeZoneInfo.ConvertTime(now, SendTime.Zone(null, settings.Product.TimeZone)).DateTime);
+
+    private sealed record Starts(int Count);
+
+    private static partial class Log
+    {
+        [LoggerMessage(Level = LogLevel.Warning, Message = "{Warning}")]
+        public static partial void Silent(ILogger log, string warning);
+    }
+}
+
+/// <summary>What the sweep found in one bucket.</summary>
+public sealed class BucketResult
+{
+    /// <summary>Customers scored.</summary>
+    public int Customers { get; set; }
+
+    /// <summary>The latest app event of anybody, tied or not.</summary>
+    public DateTimeOffset? LastSeenAt { get; set; }
+
+    /// <summary>Customers by tier.</summary>
+    public Dictionary<HealthTier, int> Tiers { get; init; } = [];
+
+    /// <summary>For whom win-back is called for.</summary>
+    public List<Candidate> Candidates { get; init; } = [];
+
+    internal void Saw(DateTimeOffset at) => LastSeenAt = LastSeenAt is { } known && known > at ? known : at;
+
+    internal void Add(HealthTier tier)
+    {
+        Customers++;
+        Tiers[tier] = Tiers.GetValueOrDefault(tier) + 1;
+    }
+}
+
+/// <summary>A customer for whom win-back is called for.</summary>
+/// <param name="CustomerId">The customer.</param>
+/// <param name="Mrr">The larger of its MRRs, in minor units: the most valuable come first.</param>
+/// <param name="Because">In words.</param>
+public sealed record Candidate(string CustomerId, long Mrr, string Because);
+
+/// <summary>What a sweep did.</summary>
+public sealed record SweepResult
+{
+    /// <summary>When.</summary>
+    public required DateTimeOffset At { get; init; }
+
+    /// <summary>Customers scored.</summary>
+    public required int Customers { get; init; }
+
+    /// <summary>Customers by tier.</summary>
+    public required IReadOnlyDictionary<HealthTier, int> Tiers { get; init; }
+
+    /// <summary>For how many win-back was called for.</summary>
+    public required int Candidates { get; init; }
+
+    /// <summary>How many runs were started; at most the set number a day.</summary>
+    public required int Started { get; init; }
+
+    /// <summary>What the founder should know: the app's events have stopped.</summary>
+    public string? Warning { get; init; }
+}
+
+/// <summary>From which MRR on a customer is in tier A or B, by currency: amounts of two currencies are never compared.</summary>
+/// <param name="A">Minor units from which tier A begins, by currency.</param>
+/// <param name="B">Minor units from which tier B begins, by currency.</param>
+public sealed record ValueTierThresholds(IReadOnlyDictionary<string, long> A, IReadOnlyDictionary<string, long> B)
+{
+    /// <summary>
+    /// The thresholds among the MRRs of all paying customers (DEFINITIONS, "Value tiers"). A tier never holds more than its share: where many pay the same,
+    /// they fall together into the tier below, so that a single price does not make everybody tier A.
+    /// </summary>
+    public static ValueTierThresholds Of(IEnumerable<(string Currency, long Amount)> mrr, CustomerSettings settings)
+    {
+        var a = new Dictionary<string, long>(StringComparer.Ordinal);
+        var b = new Dictionary<string, long>(StringComparer.Ordinal);
+        foreach (var currency in mrr.Where(m => m.Amount > 0).GroupBy(m => m.Currency, StringComparer.Ordinal))
+        {
+            var amounts = currency.Select(m => m.Amount).OrderDescending().ToList();
+            var top = From(amounts, settings.TierAShare);
+            a[currency.Key] = settings.TierAFrom.TryGetValue(currency.Key, out var from) ? Math.Min(top, from) : top;
+            b[currency.Key] = From(amounts, settings.TierAShare + settings.TierBShare);
+        }
+        return new ValueTierThresholds(a, b);
+    }
+
+    // The smallest amount that no more than the share of all reach.
+    private static long From(List<long> descending, double share)
+    {
+        var room = (int)Math.Floor((share * descending.Count) + 1e-9);
+        if (room >= descending.Count) return descending[^1];
+        return descending.Take(room).LastOrDefault(amount => amount > descending[room], long.MaxValue);
+    }
+
+    /// <summary>The tier of a customer: the best over its currencies; null where nothing is paid.</summary>
+    public ValueTier? Of(IReadOnlyDictionary<string, long> mrr)
+    {
+        ValueTier? best = null;
+        foreach (var (currency, amount) in mrr)
+        {
+            var tier = amount >= A.GetValueOrDefault(currency, long.MaxValue) ? ValueTier.A : amount >= B.GetValueOrDefault(currency, long.MaxValue) ? ValueTier.B : ValueTier.C;
+            if (best is null || tier < best) best = tier;
+        }
+        return best;
+    }
+}

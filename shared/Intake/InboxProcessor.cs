@@ -1,0 +1,53 @@
+using Microsoft.Extensions.Logging;
+
+namespace RetentionFunctions.Intake;
+
+/// <summary>
+/// Handles one message of the inbox, in either host. What cannot be read becomes a dead letter at once; everything else throws, and the host
+/// delivers again until <see cref="MaxAttempts"/>, then calls <see cref="GiveUpAsync"/>.
+/// </summary>
+public sealed partial class InboxProcessor(BodyStore bodies, DeadLetters deadLetters, StripeIntake stripe, AppIntake app, TimeProvider clock, ILogger<InboxProcessor> log)
+{
+    /// <summary>Deliveries before a message is given up; the same as the queue's <c>maxDeliveryCount</c> on Azure.</summary>
+    public const int MaxAttempts = 10;
+
+    /// <summary>Handles it; may be repeated at any point.</summary>
+    public async Task HandleAsync(InboxMessage message, int attempt, CancellationToken cancel = default)
+    {
+        ReadOnlyMemory<byte> body = default;
+        try
+        {
+            body = await bodies.BodyOfAsync(message, cancel);
+            await (message.Kind switch
+            {
+                MessageKind.StripeEvent => stripe.HandleAsync(body, cancel),
+                MessageKind.AppEvent => app.HandleAsync(body, cancel),
+                _ => throw new UnreadableException($"There is no reader for messages of the kind '{message.Kind}'."),
+            });
+        }
+        catch (UnreadableException e)
+        {
+            Log.Unreadable(log, message.Id, e.Message);
+            await deadLetters.KeepAsync(message, body, e.Message, attempt, clock.GetUtcNow(), cancel);
+        }
+        await bodies.DoneAsync(message, cancel);
+    }
+
+    /// <summary>Keeps a message that failed too often, with its raw body and the last error.</summary>
+    public async Task GiveUpAsync(InboxMessage message, int attempts, string lastError, CancellationToken cancel = default)
+    {
+        Log.GivenUp(log, message.Id, attempts, lastError);
+        var body = await bodies.BodyOfAsync(message, cancel);
+        await deadLetters.KeepAsync(message, body, $"Handling failed {attempts} times; the last time: {lastError}", attempts, clock.GetUtcNow(), cancel);
+        await bodies.DoneAsync(message, cancel);
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(Level = LogLevel.Warning, Message = "Message {Id} cannot be read and is kept as a dead letter: {Reason}")]
+        public static partial void Unreadable(ILogger log, string id, string reason);
+
+        [LoggerMessage(Level = LogLevel.Error, Message = "Message {Id} failed {Attempts} times and is kept as a dead letter: {Reason}")]
+        public static partial void GivenUp(ILogger log, string id, int attempts, string reason);
+    }
+}

@@ -1,0 +1,27 @@
+using System.IO.Compression;
+using Microsoft.AspNetCore.Http;
+
+namespace RetentionFunctions.Intake;
+
+/// <summary>Reads a request's body up to a limit, the same in both hosts: what is longer is refused before it fills the memory.</summary>
+internal static class RequestBody
+{
+    /// <summary>The body, or null where it is longer than <paramref name="most"/> bytes (also after unpacking gzip).</summary>
+    public static async Task<ReadOnlyMemory<byte>?> ReadAsync(HttpRequest request, int most, CancellationToken cancel)
+    {
+        if (request.ContentLength > most) return null;
+        var gzip = string.Equals(request.Headers.ContentEncoding, "gzip", StringComparison.OrdinalIgnoreCase);
+        await using var unpacked = gzip ? new GZipStream(request.Body, CompressionMode.Decompress, leaveOpen: true) : null;
+        Stream source = unpacked ?? request.Body;
+        var buffer = new byte[Math.Min(most + 1, (int?)request.ContentLength + 1 ?? 16 * 1024)];
+        var length = 0;
+        while (true)
+        {
+            var read = await source.ReadAsync(buffer.AsMemory(length), cancel);
+            if (read == 0) return buffer.AsMemory(0, length);
+            length += read;
+            if (length > most) return null;
+            if (length == buffer.Length) Array.Resize(ref buffer, Math.Min(most + 1, buffer.Length * 2));
+        }
+    }
+}

@@ -1,0 +1,105 @@
+using RetentionFunctions.Customers;
+using RetentionFunctions.Health;
+using RetentionFunctions.Storage;
+
+namespace RetentionFunctions.Intake;
+
+/// <summary>How a tie between an app user and a customer was made; a weaker one never replaces a stronger one. A stored format.</summary>
+public enum TieStrength
+{
+    /// <summary>Both have the same e-mail address.</summary>
+    Email,
+
+    /// <summary>Stripe carries the app's user id (<c>client_reference_id</c>, metadata).</summary>
+    Stripe,
+
+    /// <summary>The app named the customer (<c>stripeCustomerId</c>).</summary>
+    App,
+}
+
+/// <summary>The customer that an app user belongs to.</summary>
+/// <param name="CustomerId">The customer.</param>
+/// <param name="Strength">How it was made.</param>
+/// <param name="At">When it was said.</param>
+public sealed record UserTie(string CustomerId, TieStrength Strength, DateTimeOffset At)
+{
+    /// <summary>Under which ids the user was kept before; events counted there are not counted again.</summary>
+    public IReadOnlyList<string> Former { get; init; } = [];
+}
+
+/// <summary>
+/// Ties app users to customers and moves what came before the tie. The move copies the user's earlier row whole, under a name of its own, so that it can be
+/// repeated at any time; whoever writes an untied event looks for a tie afterwards, and whoever ties moves afterwards, so that one of the two sees the other.
+/// </summary>
+public sealed class UserTies(ITables tables)
+{
+    /// <summary>The tie of a user, or null.</summary>
+    public async Task<UserTie?> OfAsync(string userId, CancellationToken cancel = default) =>
+        (await tables.GetAsync<UserTie>(Keys.UserTie(userId), cancel))?.Value;
+
+    /// <summary>Ties a user to a customer, unless a stronger tie, or a later one as strong, says otherwise; then moves what came before.</summary>
+    public async Task TieAsync(string userId, string customerId, TieStrength strength, DateTimeOffset at, CancellationToken cancel = default)
+    {
+        var tie = await tables.ChangeAsync<UserTie>(Keys.UserTie(userId), known => Decide(known, userId, customerId, strength, at), cancel);
+        if (tie is not null) await MoveAsync(userId, tie, cancel);
+    }
+
+    /// <summary>The new tie, or null to keep the one that stands. Pure.</summary>
+    internal static UserTie? Decide(UserTie? known, string userId, string customerId, TieStrength strength, DateTimeOffset at)
+    {
+        if (known is null) return new UserTie(customerId, strength, at) { Former = [Keys.UntiedUser(userId)] };
+        if (known.CustomerId == customerId)
+            return strength > known.Strength || (strength == known.Strength && at > known.At) ? known with { Strength = strength, At = at } : null;
+        // At the same instant the greater id, so that the order of arrival does not matter.
+        var wins = (strength, at, customerId).CompareTo((known.Strength, known.At, known.CustomerId)) > 0;
+        if (!wins) return null;
+        return new UserTie(customerId, strength, at)
+        {
+            Former = [.. known.Former.Append(known.CustomerId).Where(id => id != customerId).Distinct(StringComparer.Ordinal)],
+        };
+    }
+
+    /// <summary>Brings what is kept under the user's former ids to the customer. May be repeated at any time.</summary>
+    public async Task MoveAsync(string userId, UserTie tie, CancellationToken cancel = default)
+    {
+        foreach (var former in tie.Former)
+            await foreach (var row in tables.QueryAsync(Keys.Activities(former), cancel))
+            {
+                var activity = row.Read<Activity>();
+                if (activity.Source != userId && !activity.Source.StartsWith(Moved(userId), StringComparison.Ordinal)) continue;
+                var source = activity.Source == userId ? Moved(userId) + former : activity.Source;
+                await tables.UpsertAsync(Keys.Activity(tie.CustomerId, source), activity with { Source = source }, cancel);
+                // The row of the untied user stays: it belongs to nobody else, and an event that slips in there later is copied again.
+                // A former customer must not keep what is another's.
+                if (former != Keys.UntiedUser(userId)) await tables.DeleteAsync(row.At, cancel);
+            }
+    }
+
+    private static string Moved(string userId) => $"{userId} before ";
+
+    /// <summary>Notes the address of a customer, and ties the users who have the same.</summary>
+    public async Task EmailOfCustomerAsync(string customerId, string email, DateTimeOffset createdAt, CancellationToken cancel = default)
+    {
+        await tables.UpsertAsync(Keys.EmailOfCustomer(email, customerId), new CustomerOfEmail(customerId, createdAt), cancel);
+        foreach (var user in await tables.ListAsync<UserOfEmail>(Keys.UsersOfEmail(email), cancel)) await TieByEmailAsync(user.UserId, email, cancel);
+    }
+
+    /// <summary>Notes the address of a user, and ties it to the customer who has the same.</summary>
+    public async Task EmailOfUserAsync(string userId, string email, DateTimeOffset at, CancellationToken cancel = default)
+    {
+        await tables.UpsertAsync(Keys.EmailOfUser(email, userId), new UserOfEmail(userId, at), cancel);
+        await TieByEmailAsync(userId, email, cancel);
+    }
+
+    // Of several customers with one address the newest is meant: a customer who left and came back by a new checkout has a new id.
+    private async Task TieByEmailAsync(string userId, string email, CancellationToken cancel)
+    {
+        var customers = await tables.ListAsync<CustomerOfEmail>(Keys.CustomersOfEmail(email), cancel);
+        if (customers.MaxBy(c => (c.CreatedAt, c.CustomerId)) is { } newest)
+            await TieAsync(userId, newest.CustomerId, TieStrength.Email, newest.CreatedAt, cancel);
+    }
+
+    private sealed record CustomerOfEmail(string CustomerId, DateTimeOffset CreatedAt);
+
+    private sealed record UserOfEmail(string UserId, DateTimeOffset At);
+}
