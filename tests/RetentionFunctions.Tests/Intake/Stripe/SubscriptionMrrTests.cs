@@ -42,8 +42,8 @@ public class SubscriptionMrrTests
 
     [Fact]
     public void Sevenths_that_add_up_to_a_half_stay_a_half() =>
-        // 1.50 every 7 weeks is 78/7 a year, which no decimal holds; seven of them are 78 a year, 6.5 a month.
-        Assert.Equal(7, SubscriptionMrr.Of([.. Enumerable.Repeat(new PriceTerms("p", "week", 7) { UnitAmount = 1.5m }, 7)], [], Now, false).Mrr);
+        // 1.5 every 7 months is 18/7 a year, which no decimal holds; seven of them are 18 a year, 1.5 a month.
+        Assert.Equal(2, SubscriptionMrr.Of([.. Enumerable.Repeat(new PriceTerms("p", "month", 7) { UnitAmount = 1.5m }, 7)], [], Now, false).Mrr);
 
     [Fact]
     public void Cents_have_decimals_where_the_price_has_them() => Assert.Equal(1234, Snapshot(WithItems(Item(Price(12.34m), 100))).Mrr);
