@@ -26,7 +26,7 @@ public sealed record Activity
     /// <summary>When each feature was first used, for the adoption of what is new.</summary>
     public Dictionary<string, DateTimeOffset> FirstUses { get; init; } = [];
 
-    /// <summary>Latest value of each trait that a signal reads, with when it was said.</summary>
+    /// <summary>Latest value of each trait that a signal reads, by the name of the signal, with when it was said.</summary>
     public Dictionary<string, TraitValue> Traits { get; init; } = [];
 }
 
@@ -77,6 +77,15 @@ public static class Counter
     /// <summary>E-mails sent to the customer.</summary>
     public const string EmailsSent = "emailsSent";
 
-    /// <summary>A signal that the founder defined.</summary>
+    /// <summary>A signal that the founder defined, counted or summed.</summary>
     public static string Signal(string name) => $"signal:{name}";
+
+    /// <summary>A signal that the founder defined as the greatest value of a day. Counters of this kind are never added up.</summary>
+    public static string SignalMax(string name) => $"signalMax:{name}";
+
+    /// <summary>The counter keeps the greatest value instead of a sum.</summary>
+    internal static bool IsMax(string counter) => counter.StartsWith("signalMax:", StringComparison.Ordinal);
+
+    /// <summary>The feature of a per-feature counter, null for the others.</summary>
+    internal static string? FeatureOf(string counter) => counter.StartsWith("feature:", StringComparison.Ordinal) ? counter["feature:".Length..] : null;
 }
