@@ -29,7 +29,7 @@ public sealed record Activity
     /// <summary>What the app says of the user: name, time zone. Kept here, so that it is joined with the customer like the counters are.</summary>
     public Customers.AppTraits? App { get; init; }
 
-    /// <summary>Latest value of each trait that a signal reads, with when it was said.</summary>
+    /// <summary>Latest value of each trait that a signal reads, by the name of the signal, with when it was said.</summary>
     public Dictionary<string, TraitValue> Traits { get; init; } = [];
 }
 
@@ -80,6 +80,15 @@ public static class Counter
     /// <summary>E-mails sent to the customer.</summary>
     public const string EmailsSent = "emailsSent";
 
-    /// <summary>A signal that the founder defined.</summary>
+    /// <summary>A signal that the founder defined, counted or summed.</summary>
     public static string Signal(string name) => $"signal:{name}";
+
+    /// <summary>A signal that the founder defined as the greatest value of a day. Counters of this kind are never added up.</summary>
+    public static string SignalMax(string name) => $"signalMax:{name}";
+
+    /// <summary>The counter keeps the greatest value instead of a sum.</summary>
+    internal static bool IsMax(string counter) => counter.StartsWith("signalMax:", StringComparison.Ordinal);
+
+    /// <summary>The feature of a per-feature counter, null for the others.</summary>
+    internal static string? FeatureOf(string counter) => counter.StartsWith("feature:", StringComparison.Ordinal) ? counter["feature:".Length..] : null;
 }
