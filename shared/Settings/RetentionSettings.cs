@@ -147,7 +147,7 @@ public sealed class FlowSettings
     public int? RetryWindowDays { get; set; }
 
     /// <summary>The flows by name.</summary>
-    public Dictionary<string, FlowDefinition> Definitions { get; set; } = [];
+    public Dictionary<string, FlowDefinition> Definitions { get; set; } = FlowDefaults.Definitions();
 }
 
 /// <summary>Whether flows send.</summary>

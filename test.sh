@@ -1,0 +1,162 @@
+#!/usr/bin/env bash
+# Restores, builds and tests everything. Needs the .NET 10 SDK; with Node.js it also tests with Segment's own SDK.
+# The last line is "N passed, N failed" or "N passed, N failed, N skipped"; the exit code is 0 only if something ran and nothing failed.
+set -u
+cd "$(dirname "$0")" || exit 1
+# Messages are read below, so they must be English whatever the machine speaks.
+export DOTNET_CLI_UI_LANGUAGE=en DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_SKIP_FIRST_TIME_EXPERIENCE=1 MSBUILDDISABLENODEREUSE=1
+
+solution=RetentionFunctions.sln
+results=TestResults
+rm -rf "$results" && mkdir -p "$results" || exit 1
+
+say() { printf '%s\n' "$*"; }
+give_up() { # nothing could run: that counts as one failure
+  say "$*"
+  say "0 passed, 1 failed"
+  exit 1
+}
+
+command -v dotnet >/dev/null 2>&1 || give_up "There is no 'dotnet'. Install the .NET 10 SDK: https://dotnet.microsoft.com/download"
+
+errors_of() { # the errors of a build log, each once, with paths from here
+  sed -n 's/^[[:space:]]*\(.*error [A-Z][A-Za-z]*[0-9]*:.*\)$/\1/p' "$1" | sed "s|$PWD/||g; s/ \[[^]]*\]\$//" | sort -u
+}
+
+# A restore error that restore-exceptions.txt explains: NU1101 (no such package here) for a listed package,
+# NU1102 (not in this version) only for the listed version.
+explained() { # one error line
+  local id version
+  case $1 in
+    *"error NU1101:"*)
+      id=$(printf '%s\n' "$1" | sed -n 's/.*Unable to find package \([^ ]*\)\. .*/\1/p')
+      awk -v id="$id" '!/^#/ && NF >= 2 && tolower($2) == tolower(id) { found = 1 } END { exit !found }' restore-exceptions.txt ;;
+    *"error NU1102:"*)
+      id=$(printf '%s\n' "$1" | sed -n 's/.*Unable to find package \([^ ]*\) with version.*/\1/p')
+      version=$(printf '%s\n' "$1" | sed -n 's/.*with version ([>=[:space:][]*\([^],) ]*\).*/\1/p')
+      awk -v id="$id" -v version="$version" '!/^#/ && NF >= 3 && tolower($2) == tolower(id) && $3 == version { found = 1 } END { exit !found }' restore-exceptions.txt ;;
+    *) return 1 ;;
+  esac
+}
+
+left_out="" # projects, one a line
+restore() { # a solution or project; 0 restored, 1 failed, 2 failed for listed packages only
+  local log="$results/restore.log" error
+  dotnet restore "$1" -v q >"$log" 2>&1 && return 0
+  errors_of "$log" >"$results/restore-errors.txt"
+  if [ ! -s "$results/restore-errors.txt" ]; then cat "$log"; return 1; fi
+  while IFS= read -r error; do
+    explained "$error" || { say "Restore failed:"; cat "$results/restore-errors.txt"; return 1; }
+  done <"$results/restore-errors.txt"
+  sed 's/ *: error .*//' "$results/restore-errors.txt" | sort -u >"$results/restore-projects.txt"
+  return 2
+}
+
+tell_left_out() {
+  local project
+  while IFS= read -r project; do
+    say "Left out: $project, because this machine's package feed lacks:"
+    sed -n "s|^$project *: error [A-Z0-9]*: Unable to find package \([^ ]*[^. ]\)\.\{0,1\} .*|\1|p" "$results/restore-errors.txt" | sort -u | while IFS= read -r package; do
+      say "  $package (listed in restore-exceptions.txt on $(awk -v id="$package" '!/^#/ && tolower($2) == tolower(id) { print $1; exit }' restore-exceptions.txt))"
+    done
+    left_out="$left_out$project
+"
+  done <"$results/restore-projects.txt"
+}
+
+is_left_out() { printf '%s' "$left_out" | grep -qxF -- "$1"; }
+in_solution() { grep -qF -- "\"$(printf '%s' "$1" | sed 's,/,\\,g')\"" "$solution"; }
+
+build() { # a solution or project
+  dotnet build "$1" --no-restore -v q >"$results/build.log" 2>&1 && return 0
+  say "Build failed:"
+  errors_of "$results/build.log" >"$results/build-errors.txt"
+  if [ -s "$results/build-errors.txt" ]; then cat "$results/build-errors.txt"; else cat "$results/build.log"; fi
+  return 1
+}
+
+find functions local shared tests -name '*.csproj' ! -path '*/bin/*' ! -path '*/obj/*' ! -path '*/node_modules/*' 2>/dev/null | sort >"$results/projects.txt"
+
+say "Restoring and building."
+target=$solution
+restore "$solution"
+case $? in
+  1) give_up "Nothing was built." ;;
+  2)
+    tell_left_out
+    # The rest of the solution, as a filter of it.
+    target="$results/rest.slnf"
+    {
+      printf '{ "solution": { "path": "../%s", "projects": [' "$solution"
+      separator=""
+      while IFS= read -r project; do
+        if in_solution "$project" && ! is_left_out "$project"; then
+          printf '%s "%s"' "$separator" "$(printf '%s' "$project" | sed 's,/,\\\\,g')"
+          separator=","
+        fi
+      done <"$results/projects.txt"
+      printf ' ] } }\n'
+    } >"$target"
+    dotnet restore "$target" -v q >"$results/restore.log" 2>&1 || { errors_of "$results/restore.log"; give_up "Restore of the rest failed."; } ;;
+esac
+build "$target" || give_up "Nothing was tested."
+
+# Projects that stand beside the solution.
+while IFS= read -r project; do
+  in_solution "$project" && continue
+  restore "$project" </dev/null
+  case $? in
+    0) build "$project" </dev/null || give_up "Nothing was tested." ;;
+    1) give_up "Nothing was tested." ;;
+    # Errors name every project on the way to the package, so one that only refers to it is left out with it.
+    2) printf '%s\n' "$project" >>"$results/restore-projects.txt"; sort -u -o "$results/restore-projects.txt" "$results/restore-projects.txt"
+       while IFS= read -r other; do is_left_out "$other" || printf '%s\n' "$other"; done <"$results/restore-projects.txt" >"$results/new.txt"
+       mv "$results/new.txt" "$results/restore-projects.txt"; tell_left_out ;;
+  esac
+done <"$results/projects.txt"
+
+# Segment's SDK is a real client of our app-event API.
+client=tests/segment-client
+if [ ! -f "$client/package-lock.json" ]; then :
+elif ! command -v node >/dev/null 2>&1 || ! command -v npm >/dev/null 2>&1; then
+  say "No Node.js here: the test with Segment's own SDK is skipped."
+elif [ "$client/node_modules/.package-lock.json" -nt "$client/package-lock.json" ]; then :
+elif ! (cd "$client" && npm ci --no-audit --no-fund --loglevel=error) >"$results/npm.log" 2>&1; then
+  if grep -qE 'EUSAGE|ETARGET|EINTEGRITY' "$results/npm.log" || [ ! -s "$results/npm.log" ]; then cat "$results/npm.log"; give_up "npm ci failed in $client."; fi
+  rm -rf "$client/node_modules"
+  say "npm could not fetch Segment's SDK ($(sed -n 's/^npm error code //p' "$results/npm.log" | head -n 1)): the test with it is skipped."
+fi
+
+passed=0 failed=0 skipped=0
+counter() { sed -n "s/.*<Counters .*$2=\"\([0-9]*\)\".*/\1/p" "$1" | head -n 1; }
+while IFS= read -r project; do
+  grep -q 'Microsoft.NET.Test.Sdk' "$project" || continue
+  is_left_out "$project" && continue
+  name=$(basename "$project" .csproj)
+  say "Testing $name."
+  dotnet test "$project" --no-build --logger "trx;LogFileName=$name.trx" --results-directory "$results" </dev/null >"$results/$name.log" 2>&1
+  code=$?
+  trx="$results/$name.trx"
+  if [ ! -f "$trx" ]; then
+    cat "$results/$name.log"
+    say "The tests of $name did not run."
+    failed=$((failed + 1))
+    continue
+  fi
+  total=$(counter "$trx" total) executed=$(counter "$trx" executed) ok=$(counter "$trx" passed) bad=$(counter "$trx" failed)
+  passed=$((passed + ok)) failed=$((failed + bad)) skipped=$((skipped + total - executed))
+  if [ "$bad" -gt 0 ]; then
+    say "Failed:"
+    # Each failing test with its message and place, as the runner tells it.
+    sed -n '/^  Failed /,/^  *at .*:line/p' "$results/$name.log" | sed "s|$PWD/||g"
+  elif [ "$code" -ne 0 ]; then
+    # All that ran passed, and yet: a crash, or a run that broke off.
+    tail -n 20 "$results/$name.log"
+    say "The test run of $name broke off."
+    failed=$((failed + 1))
+  fi
+done <"$results/projects.txt"
+
+if [ "$passed" -eq 0 ] && [ "$failed" -eq 0 ]; then say "No test ran."; fi
+if [ "$skipped" -gt 0 ]; then say "$passed passed, $failed failed, $skipped skipped"; else say "$passed passed, $failed failed"; fi
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

@@ -1,0 +1,40 @@
+using Microsoft.Extensions.Configuration;
+using RetentionFunctions.Settings;
+
+namespace RetentionFunctions.Tests.Settings;
+
+/// <summary>Settings as a founder gives them: a file, environment variables (in memory, spelled with colons), a command line.</summary>
+internal static class Given
+{
+    public static RetentionSettings Settings(string? json = null, params (string Key, string? Value)[] host) => SettingsLoader.Load(Configuration(json, host));
+
+    public static IReadOnlyList<SettingProblem> Problems(string? json = null, params (string Key, string? Value)[] host) =>
+        Assert.Throws<SettingsException>(() => Settings(json, host)).Problems;
+
+    public static SettingProblem Problem(string? json = null, params (string Key, string? Value)[] host) => Assert.Single(Problems(json, host));
+
+    public static IConfigurationRoot Configuration(string? json, params (string Key, string? Value)[] host)
+    {
+        var builder = new ConfigurationBuilder();
+        if (json is not null) builder.Add(new SettingsFileSource(File(json), SettingOrigins.RetentionJson, required: true));
+        builder.AddInMemoryCollection(host.Select(pair => KeyValuePair.Create(pair.Key, pair.Value)));
+        return builder.Build();
+    }
+
+    public static string File(string json)
+    {
+        var path = Path.Combine(Directory.CreateTempSubdirectory("retention-settings-").FullName, "retention.json");
+        System.IO.File.WriteAllText(path, json);
+        return path;
+    }
+
+    /// <summary>The repository, from wherever the tests run.</summary>
+    public static string Repository()
+    {
+        for (var at = new DirectoryInfo(AppContext.BaseDirectory); at is not null; at = at.Parent)
+        {
+            if (System.IO.File.Exists(Path.Combine(at.FullName, "RetentionFunctions.sln"))) return at.FullName;
+        }
+        throw new DirectoryNotFoundException("RetentionFunctions.sln is in none of the directories above the tests.");
+    }
+}
