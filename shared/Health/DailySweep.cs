@@ -48,21 +48,15 @@ public sealed partial class DailySweep(ITables tables, FlowDispatch flows, Reten
     {
         var asOf = Today(now);
         var result = new BucketResult();
-        // One bucket is a small part of all: its activity fits into memory, and both ranges are read once.
-        var activities = new Dictionary<string, List<Activity>>(StringComparer.Ordinal);
-        await foreach (var row in tables.QueryAsync(Keys.ActivitiesOfBucket(bucket), cancel))
-        {
-            var activity = row.Read<Activity>();
-            result.Saw(activity.LastSeenAt);
-            var owner = Keys.Parts(row.At.Key)[1];
-            if (!activities.TryGetValue(owner, out var own)) activities[owner] = own = [];
-            own.Add(activity);
-        }
+        // One bucket is a small part of all: what belongs to its customers fits into memory, and each range is read once.
+        var activities = await ByCustomerAsync<Activity>(Keys.ActivitiesOfBucket(bucket), cancel);
+        var invoices = await ByCustomerAsync<Invoice>(Keys.InvoicesOfBucket(bucket), cancel);
+        foreach (var activity in activities.Values.SelectMany(own => own)) result.Saw(activity.LastSeenAt);
         await foreach (var row in tables.QueryAsync(Keys.Customers(bucket), cancel))
         {
             var customer = row.Read<Customer>();
             if (customer.DeletedAt is null || customer.OpenRuns.Count > 0)
-                await CustomerAsync(customer, row.ETag, activities.GetValueOrDefault(customer.Id) ?? [], tiers, asOf, now, result, cancel);
+                await CustomerAsync(customer, row.ETag, activities.GetValueOrDefault(customer.Id) ?? [], invoices.GetValueOrDefault(customer.Id) ?? [], tiers, asOf, now, result, cancel);
         }
         return result;
     }
@@ -88,7 +82,19 @@ public sealed partial class DailySweep(ITables tables, FlowDispatch flows, Reten
         return result;
     }
 
-    private async Task CustomerAsync(Customer customer, string etag, List<Activity> activities, ValueTierThresholds tiers, DateOnly asOf, DateTimeOffset now, BucketResult result, CancellationToken cancel)
+    private async Task<Dictionary<string, List<T>>> ByCustomerAsync<T>(KeyRange range, CancellationToken cancel)
+    {
+        var byCustomer = new Dictionary<string, List<T>>(StringComparer.Ordinal);
+        await foreach (var row in tables.QueryAsync(range, cancel))
+        {
+            var owner = Keys.Parts(row.At.Key)[1];
+            if (!byCustomer.TryGetValue(owner, out var own)) byCustomer[owner] = own = [];
+            own.Add(row.Read<T>());
+        }
+        return byCustomer;
+    }
+
+    private async Task CustomerAsync(Customer customer, string etag, List<Activity> activities, List<Invoice> invoices, ValueTierThresholds tiers, DateOnly asOf, DateTimeOffset now, BucketResult result, CancellationToken cancel)
     {
         for (var attempt = 0; attempt < 10; attempt++)
         {
@@ -105,7 +111,8 @@ public sealed partial class DailySweep(ITables tables, FlowDispatch flows, Reten
                 AsOf = asOf,
                 Now = now,
                 Customer = after,
-                Activities = activities,
+                Activity = activities,
+                Invoices = invoices,
                 Ledger = after.RecentMovements,
                 Previous = customer.Health,
             }, settings.Health);

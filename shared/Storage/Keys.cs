@@ -53,6 +53,9 @@ public static class Keys
     /// <summary>The invoices of a customer.</summary>
     public static KeyRange Invoices(string customerId) => RangeOf(customerId, "invoice");
 
+    /// <summary>All invoices of a bucket.</summary>
+    public static KeyRange InvoicesOfBucket(string bucket) => Range(bucket, "invoice|");
+
     /// <summary>What one subscription event said.</summary>
     public static RowKey Snapshot(string customerId, string subscriptionId, DateTimeOffset createdAt, string eventId) =>
         Of(customerId, "snapshot", subscriptionId, Seconds(createdAt), eventId);
