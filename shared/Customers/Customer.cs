@@ -84,6 +84,12 @@ public sealed record Customer
     /// <summary>When the customer last said "I'm back" by a link in an e-mail.</summary>
     public DateTimeOffset? ReturnedAt { get; init; }
 
+    /// <summary>
+    /// The pause that the customer asked for by a link in an e-mail. Stripe's own event follows; until it comes this stands in for it, so that
+    /// runs end at once. <c>Pausing.IsRequested</c> says whether it still counts.
+    /// </summary>
+    public PauseRequest? PauseRequested { get; init; }
+
     /// <summary>The latest score; null before the first sweep.</summary>
     public HealthState? Health { get; init; }
 
@@ -159,6 +165,12 @@ public sealed record AppTraits(DateTimeOffset At, string MessageId, string? Name
 /// <param name="At">Since when.</param>
 /// <param name="Reason">In words: "unsubscribed by link in win-back step 3".</param>
 public sealed record Suppression(DateTimeOffset At, string Reason);
+
+/// <summary>A pause that Stripe has accepted.</summary>
+/// <param name="At">When it was asked for.</param>
+/// <param name="Until">When the subscriptions resume by themselves.</param>
+/// <param name="SubscriptionIds">The subscriptions that it is for.</param>
+public sealed record PauseRequest(DateTimeOffset At, DateTimeOffset Until, IReadOnlyList<string> SubscriptionIds);
 
 /// <summary>Value tiers among paying customers: settings <c>customers.valueTiers</c>.</summary>
 public enum ValueTier
