@@ -1,5 +1,6 @@
 using RetentionFunctions.Customers;
 using RetentionFunctions.Email;
+using RetentionFunctions.Links;
 using RetentionFunctions.Settings;
 using RetentionFunctions.Storage;
 
@@ -178,7 +179,7 @@ public sealed class FlowAdvance(ITables tables, IMailer mailer, EmailComposer co
             Failure = subject.Invoice is null ? null : FailureOf(subject.Customer, subject.Invoice),
             Now = now,
             RenewalAt = renewing?.Latest.PeriodEndAt,
-            Pausable = renewing is { Latest.Interval: not "year" },
+            Pausable = Pausing.Of(subject.Customer, now) is PauseChoice.Possible,
         };
     }
 

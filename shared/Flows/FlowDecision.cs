@@ -1,6 +1,6 @@
 using RetentionFunctions.Customers;
 using RetentionFunctions.Email;
-using RetentionFunctions.Health;
+using RetentionFunctions.Links;
 
 namespace RetentionFunctions.Flows;
 
@@ -31,7 +31,7 @@ public abstract record FlowDecision
     /// </summary>
     public static FlowDecision Decide(Run run, FlowSubject subject, DateTimeOffset now)
     {
-        if (Over(run, subject) is { } end) return end;
+        if (Over(run, subject, now) is { } end) return end;
         var done = run.Sent.Count;
         if (done >= run.Definition.Steps.Count) return new End(RunOutcome.Completed, "all e-mails were sent");
 
@@ -53,39 +53,41 @@ public abstract record FlowDecision
         return Math.Max(1, days / last);
     }
 
-    private static End? Over(Run run, FlowSubject subject)
+    private static End? Over(Run run, FlowSubject subject, DateTimeOffset now)
     {
         var customer = subject.Customer;
         if (run.StopRequestedAt is not null) return new End(RunOutcome.Stopped, "stopped by hand");
         if (customer.DeletedAt is not null) return new End(RunOutcome.Canceled, "the customer was deleted");
-        var over = run.Definition.Trigger == FlowTrigger.FailedPayment ? PaymentOver(subject) : InactivityOver(run, subject);
+        var over = run.Definition.Trigger == FlowTrigger.FailedPayment ? PaymentOver(subject, now) : InactivityOver(run, subject, now);
         if (over is not null) return over;
         if (run.Definition.Kind == MailKind.Marketing && customer.Unsubscribed is { } unsubscribed) return new End(RunOutcome.Unsubscribed, unsubscribed.Reason);
         if (customer.Suppressed is { } suppressed) return new End(RunOutcome.Suppressed, suppressed.Reason);
         return customer.Email is null ? new End(RunOutcome.Suppressed, "no e-mail address is known") : null;
     }
 
-    private static End? PaymentOver(FlowSubject subject)
+    private static End? PaymentOver(FlowSubject subject, DateTimeOffset now)
     {
         if (subject.Invoice?.SettledAt is { } paid) return new End(RunOutcome.Paid, $"the invoice was paid on {paid:yyyy-MM-dd}");
         if (subject.Invoice?.VoidedAt is not null) return new End(RunOutcome.NoLongerDue, "the invoice was voided");
         if (subject.Invoice?.UncollectibleAt is not null) return new End(RunOutcome.NoLongerDue, "the invoice was given up");
         var subscription = subject.Customer.Subscriptions.FirstOrDefault(s => s.Latest.SubscriptionId == subject.Invoice?.Latest?.SubscriptionId);
         if (subscription?.State == SubscriptionState.Ended || subject.Customer.Status == CustomerStatus.Canceled) return new End(RunOutcome.Canceled, "the subscription ended");
-        return IsPaused(subject) ? new End(RunOutcome.Paused, "the customer paused") : null;
+        return IsPaused(subject, now) ? new End(RunOutcome.Paused, "the customer paused") : null;
     }
 
-    private static End? InactivityOver(Run run, FlowSubject subject)
+    private static End? InactivityOver(Run run, FlowSubject subject, DateTimeOffset now)
     {
         var customer = subject.Customer;
         if (Latest(subject.LastActiveAt, customer.ReturnedAt) is { } back && back > run.StartedAt) return new End(RunOutcome.Returned, $"the customer came back on {back:yyyy-MM-dd}");
-        if (IsPaused(subject)) return new End(RunOutcome.Paused, "the customer paused");
+        if (IsPaused(subject, now)) return new End(RunOutcome.Paused, "the customer paused");
         if (customer.FailingInvoices.Count > 0 || customer.Status == CustomerStatus.PastDue) return new End(RunOutcome.PaymentFailed, "a payment failed: dunning goes first");
         if (customer.Status != CustomerStatus.Paying) return new End(RunOutcome.Canceled, "the customer no longer pays");
         return customer.Subscriptions.Where(s => s.Mrr > 0).All(s => s.EndsAt is not null) ? new End(RunOutcome.Canceled, "the cancellation is scheduled") : null;
     }
 
-    private static bool IsPaused(FlowSubject subject) => subject.Customer.Status == CustomerStatus.Paused || subject.PauseSet;
+    // A pause of the "void" kind begins only with the next period, and one that was just asked for comes back as Stripe's event: both count at once.
+    private static bool IsPaused(FlowSubject subject, DateTimeOffset now) =>
+        subject.Customer.Status == CustomerStatus.Paused || subject.PauseSet || Pausing.IsRequested(subject.Customer, now);
 
     private static DateTimeOffset Later(DateTimeOffset a, DateTimeOffset b) => a > b ? a : b;
 
@@ -110,7 +112,7 @@ public sealed record FlowSubject
     /// <summary>How long the account retries, where the founder set it.</summary>
     public int? RetryWindowDays { get; init; }
 
-    /// <summary>A pause is set on all that pays, though it may begin only with the next period.</summary>
+    /// <summary>A pause is set on all that pays.</summary>
     public bool PauseSet => Customer.Subscriptions.Any(s => s.Mrr > 0) && Customer.Subscriptions.Where(s => s.Mrr > 0).All(s => s.Latest.PauseBehavior is not null);
 
     /// <summary>Puts together what was read.</summary>
