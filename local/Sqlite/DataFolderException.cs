@@ -1,0 +1,8 @@
+namespace RetentionFunctions.Local.Sqlite;
+
+/// <summary>The data folder cannot be used. The message is one plain sentence for the person who started the program: which folder, what is wrong, what to do.</summary>
+public sealed class DataFolderException : Exception
+{
+    /// <summary>With the sentence, and what the system said.</summary>
+    public DataFolderException(string message, Exception? inner = null) : base(message, inner) { }
+}

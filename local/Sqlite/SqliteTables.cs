@@ -1,0 +1,122 @@
+using System.Globalization;
+using System.Runtime.CompilerServices;
+using Microsoft.Data.Sqlite;
+using RetentionFunctions.Storage;
+
+namespace RetentionFunctions.Local.Sqlite;
+
+/// <summary>
+/// The tables of the local host. Keys compare as UTF-8 bytes, which is ordinal order: the two differ only for surrogates, and <see cref="Keys"/> escapes those.
+/// A range is read in pages of one statement each, as Azure does, so rows written meanwhile further on may show.
+/// </summary>
+public sealed class SqliteTables(SqliteStore store) : ITables
+{
+    // One page of a range: enough rows to make the seek cheap, few enough bytes to be kept at once.
+    private const int PageRows = 1000;
+    private const int PageBytes = 2 * 1024 * 1024;
+
+    /// <inheritdoc />
+    public Task<Row?> GetAsync(RowKey key, CancellationToken cancel = default) => store.ReadAsync(
+        reader => reader.First("SELECT body, etag FROM rows WHERE partition = $1 AND key = $2", row => new Row(key, Body(row, 0), ETag(row.GetInt64(1))), key.Partition, key.Key),
+        cancel);
+
+    /// <inheritdoc />
+    public async IAsyncEnumerable<Row> QueryAsync(KeyRange range, [EnumeratorCancellation] CancellationToken cancel = default)
+    {
+        string? last = null;
+        while (true)
+        {
+            var after = last;
+            var (page, more) = await store.ReadAsync(reader => Page(reader, range, after), cancel);
+            foreach (var row in page) yield return row;
+            if (!more) yield break;
+            last = page[^1].At.Key;
+        }
+    }
+
+    /// <inheritdoc />
+    public async Task<bool> TryCommitAsync(string partition, IReadOnlyList<Write> writes, CancellationToken cancel = default)
+    {
+        TableLimits.Check(partition, writes);
+        return await store.WriteAsync(writer => Commit(writer, partition, writes), cancel);
+    }
+
+    private static (List<Row> Rows, bool More) Page(SqliteReader reader, KeyRange range, string? after)
+    {
+        var rows = new List<Row>();
+        var bytes = 0L;
+        var more = false;
+        bool Add(SqliteDataReader found)
+        {
+            if (rows.Count == PageRows || bytes >= PageBytes)
+            {
+                more = true;
+                return false;
+            }
+            var row = new Row(new RowKey(range.Partition, found.GetString(0)), Body(found, 1), ETag(found.GetInt64(2)));
+            rows.Add(row);
+            bytes += row.Body.Length;
+            return true;
+        }
+        if (after is null)
+            reader.While("SELECT key, body, etag FROM rows WHERE partition = $1 AND key >= $2 AND key < $3 ORDER BY key", Add, range.Partition, range.From, range.To);
+        else
+            reader.While("SELECT key, body, etag FROM rows WHERE partition = $1 AND key > $2 AND key < $3 ORDER BY key", Add, range.Partition, after, range.To);
+        return (rows, more);
+    }
+
+    private static bool Commit(SqliteWriter writer, string partition, IReadOnlyList<Write> writes)
+    {
+        // A single write checks and changes in one statement. Of several, all are checked before the first changes anything,
+        // so that a refused batch has nothing to undo; nobody comes in between, since there is one writer.
+        if (writes.Count == 1) return Apply(writer, partition, writes[0]);
+        foreach (var write in writes)
+            if (!MayApply(writer, partition, write)) return false;
+        foreach (var write in writes)
+            if (!Apply(writer, partition, write)) throw new InvalidOperationException($"The row '{write.Key}' of '{partition}' refused what it had just allowed.");
+        return true;
+    }
+
+    private static bool MayApply(SqliteWriter writer, string partition, Write write) => write switch
+    {
+        Write.Insert => Find(writer, partition, write.Key) is null,
+        Write.Replace replace => Find(writer, partition, write.Key) is { } etag && etag == Number(replace.ETag),
+        Write.Delete { ETag: { } expected } => Find(writer, partition, write.Key) is { } etag && etag == Number(expected),
+        _ => true,
+    };
+
+    private static bool Apply(SqliteWriter writer, string partition, Write write)
+    {
+        switch (write)
+        {
+            case Write.Insert insert:
+                return writer.Execute("INSERT INTO rows(partition, key, etag, body) VALUES ($1, $2, $3, $4) ON CONFLICT(partition, key) DO NOTHING",
+                    partition, insert.Key, writer.NextNumber(), SqliteReader.Bytes(insert.Body)) == 1;
+            case Write.Replace replace:
+                return Number(replace.ETag) is { } replaced && writer.Execute("UPDATE rows SET etag = $4, body = $5 WHERE partition = $1 AND key = $2 AND etag = $3",
+                    partition, replace.Key, replaced, writer.NextNumber(), SqliteReader.Bytes(replace.Body)) == 1;
+            case Write.Upsert upsert:
+                writer.Execute("""
+                    INSERT INTO rows(partition, key, etag, body) VALUES ($1, $2, $3, $4)
+                    ON CONFLICT(partition, key) DO UPDATE SET etag = excluded.etag, body = excluded.body
+                    """, partition, upsert.Key, writer.NextNumber(), SqliteReader.Bytes(upsert.Body));
+                return true;
+            case Write.Delete { ETag: { } expected } delete:
+                return Number(expected) is { } deleted && writer.Execute("DELETE FROM rows WHERE partition = $1 AND key = $2 AND etag = $3", partition, delete.Key, deleted) == 1;
+            case Write.Delete delete:
+                writer.Execute("DELETE FROM rows WHERE partition = $1 AND key = $2", partition, delete.Key);
+                return true;
+            default:
+                throw new ArgumentException($"A write of the kind {write.GetType().Name} is not known.", nameof(write));
+        }
+    }
+
+    private static long? Find(SqliteWriter writer, string partition, string key) => writer.Number("SELECT etag FROM rows WHERE partition = $1 AND key = $2", partition, key);
+
+    private static byte[] Body(SqliteDataReader row, int column) => row.GetFieldValue<byte[]>(column);
+
+    private static string ETag(long number) => number.ToString(CultureInfo.InvariantCulture);
+
+    // An ETag of another store is no number of ours and therefore matches nothing.
+    private static long? Number(string etag) => long.TryParse(etag, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : null;
+}
