@@ -110,7 +110,7 @@ public sealed class LinkTokens(IDataProtectionProvider protection, TimeProvider 
         try
         {
             var bytes = Base64Url.DecodeFromChars(token);
-            // The last character of base64 has bits that decode to nothing: only the one spelling that we wrote counts.
+            // The decoder skips white space and padding: only the one spelling that we wrote counts.
             if (Base64Url.EncodeToString(bytes) != token) return new LinkReading.Forged();
             if (JsonSerializer.Deserialize<string?[]>(_protector.Unprotect(bytes)) is not [{ } customer, { } name, { } flow, { } occasion, { } step, var subject, { } expires]
                 || !Enum.TryParse<LinkPurpose>(name, out var purpose))
