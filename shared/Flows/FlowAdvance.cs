@@ -1,6 +1,5 @@
 using RetentionFunctions.Customers;
 using RetentionFunctions.Email;
-using RetentionFunctions.Links;
 using RetentionFunctions.Settings;
 using RetentionFunctions.Storage;
 

@@ -1,6 +1,5 @@
 using RetentionFunctions.Customers;
 using RetentionFunctions.Email;
-using RetentionFunctions.Links;
 
 namespace RetentionFunctions.Flows;
 
@@ -87,7 +86,7 @@ public abstract record FlowDecision
 
     // A pause of the "void" kind begins only with the next period, and one that was just asked for comes back as Stripe's event: both count at once.
     private static bool IsPaused(FlowSubject subject, DateTimeOffset now) =>
-        subject.Customer.Status == CustomerStatus.Paused || subject.PauseSet || Pausing.IsRequested(subject.Customer, now);
+        Pausing.Of(subject.Customer, now) is PauseChoice.Paused;
 
     private static DateTimeOffset Later(DateTimeOffset a, DateTimeOffset b) => a > b ? a : b;
 
@@ -111,9 +110,6 @@ public sealed record FlowSubject
 
     /// <summary>How long the account retries, where the founder set it.</summary>
     public int? RetryWindowDays { get; init; }
-
-    /// <summary>A pause is set on all that pays.</summary>
-    public bool PauseSet => Customer.Subscriptions.Any(s => s.Mrr > 0) && Customer.Subscriptions.Where(s => s.Mrr > 0).All(s => s.Latest.PauseBehavior is not null);
 
     /// <summary>Puts together what was read.</summary>
     public static FlowSubject Of(CustomerView view, Invoice? invoice, Settings.RetentionSettings settings) => new()

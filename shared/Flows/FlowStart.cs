@@ -1,7 +1,6 @@
 using RetentionFunctions.Customers;
 using RetentionFunctions.Email;
 using RetentionFunctions.Health;
-using RetentionFunctions.Links;
 using RetentionFunctions.Settings;
 using RetentionFunctions.Storage;
 
@@ -36,7 +35,7 @@ public static class FlowStart
         if (!definition.Enabled || customer.IsUntiedUser || customer.Status != CustomerStatus.Paying || customer.FailingInvoices.Count > 0) return null;
         if (customer.Unsubscribed is not null || customer.Suppressed is not null || customer.Email is null) return null;
         var paying = customer.Subscriptions.Where(s => s.Mrr > 0).ToList();
-        if (paying.All(s => s.EndsAt is not null) || paying.All(s => s.Latest.PauseBehavior is not null) || Pausing.IsRequested(customer, now)) return null;
+        if (paying.All(s => s.EndsAt is not null) || Pausing.Of(customer, now) is PauseChoice.Paused) return null;
         if (customer.OpenRuns.Any(r => r.Kind == MailKind.Marketing)) return null;
         if (customer.LastStarts.TryGetValue(name, out var last) && now < last.AddDays(definition.CooldownDays)) return null;
         if (!activity.EverMeasured || activity.LastActiveAt is not { } seen) return null;

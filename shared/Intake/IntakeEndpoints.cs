@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
@@ -62,7 +63,7 @@ public sealed class IntakeEndpoints(IInbox inbox, BodyStore bodies, StripeMode m
         SegmentRequest request;
         try
         {
-            request = SegmentReader.Read(call, body, now);
+            request = SegmentReader.Read(call, body, now, Convert.ToHexString(RandomNumberGenerator.GetBytes(16)));
         }
         catch (UnreadableException e)
         {

@@ -73,8 +73,9 @@ public static class SegmentReader
     /// <param name="call">Which call.</param>
     /// <param name="body">The raw body.</param>
     /// <param name="receivedAt">When it came in: nothing happened after it. The sender's clock is corrected by it, where the request says <c>sentAt</c> (an unreadable one corrects nothing).</param>
+    /// <param name="requestId">Unique to this request: tells apart items that have neither <c>messageId</c> nor <c>timestamp</c>.</param>
     /// <exception cref="UnreadableException">The body as a whole is no request: not UTF-8, not JSON, not an object, or a batch without its list.</exception>
-    public static SegmentRequest Read(SegmentCall call, ReadOnlyMemory<byte> body, DateTimeOffset receivedAt)
+    public static SegmentRequest Read(SegmentCall call, ReadOnlyMemory<byte> body, DateTimeOffset receivedAt, string requestId)
     {
         if (body.Span.StartsWith("\uFEFF"u8)) body = body[3..];
         if (!Utf8.IsValid(body.Span)) throw new UnreadableException("The body is not UTF-8.");
@@ -91,7 +92,7 @@ public static class SegmentReader
         {
             JsonElement? root = document.RootElement;
             if (root is not { ValueKind: JsonValueKind.Object }) throw new UnreadableException("The body is not a JSON object.");
-            var reading = new Reading(receivedAt.ToUniversalTime(), Top(document.RootElement, "sentAt"));
+            var reading = new Reading(receivedAt.ToUniversalTime(), Top(document.RootElement, "sentAt"), requestId);
             if (call != SegmentCall.Batch)
             {
                 reading.Take(0, document.RootElement, call);
@@ -126,7 +127,7 @@ public static class SegmentReader
         }
     }
 
-    private sealed class Reading(DateTimeOffset receivedAt, string? sentAt)
+    private sealed class Reading(DateTimeOffset receivedAt, string? sentAt, string requestId)
     {
         public List<AppEvent> Accepted { get; } = [];
 
@@ -182,7 +183,8 @@ public static class SegmentReader
             {
                 MessageId = messageId is { Length: <= MaxMessageIdLength }
                     ? messageId
-                    : Derived(type.ToString(), userId, messageId, name, Raw(timestamp), Raw(properties), Raw(traits)),
+                    : Derived(type.ToString(), userId, messageId, name, Raw(timestamp), Raw(properties), Raw(traits),
+                        messageId is null && timestamp is null ? $"{requestId} {Accepted.Count}" : null),
                 Type = type,
                 UserId = userId,
                 Name = name,
@@ -227,8 +229,8 @@ public static class SegmentReader
             return true;
         }
 
-        // Without ids from the sender the same content is the same event: a repeated request counts once. Not the envelope (sentAt, receivedAt),
-        // which differs between repetitions.
+        // Without an id from the sender the same content of the same time is the same event: a repeated request counts once. Without a time either, each
+        // request is an event of its own, as at Segment: two equal sign-ins are two. Never the envelope (sentAt), which differs between repetitions.
         private static string Derived(params ReadOnlySpan<string?> parts)
         {
             using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);

@@ -107,7 +107,7 @@ public sealed class SegmentReaderTests
 
     [Fact]
     public void A_body_that_is_not_UTF8_is_unreadable() =>
-        Assert.Throws<UnreadableException>(() => SegmentReader.Read(SegmentCall.Track, new byte[] { (byte)'"', 0xff, (byte)'"' }, Received));
+        Assert.Throws<UnreadableException>(() => SegmentReader.Read(SegmentCall.Track, new byte[] { (byte)'"', 0xff, (byte)'"' }, Received, "r"));
 
     [Fact]
     public void A_name_in_the_envelope_that_is_no_Unicode_hurts_nothing()
@@ -163,11 +163,22 @@ public sealed class SegmentReaderTests
     [Fact]
     public void A_repetition_without_message_ids_gets_the_same_ids_and_other_content_another()
     {
-        static string Item(string value) => $$"""{"userId":"u","event":"X","properties":{"v":{{value}}},"sentAt":"2026-03-10T12:00:0{{value}}Z"}""";
-        string Id(string body, DateTimeOffset at) => SegmentReader.Read(SegmentCall.Track, Encoding.UTF8.GetBytes(body), at).Accepted[0].MessageId;
+        static string Item(string value) => $$"""{"userId":"u","event":"X","timestamp":"2026-03-10T11:00:00Z","properties":{"v":{{value}}},"sentAt":"2026-03-10T12:00:0{{value}}Z"}""";
+        string Id(string body, DateTimeOffset at, string request) => SegmentReader.Read(SegmentCall.Track, Encoding.UTF8.GetBytes(body), at, request).Accepted[0].MessageId;
 
-        Assert.Equal(Id(Item("1"), Received), Id(Item("1").Replace("12:00:01", "12:00:09"), Received.AddMinutes(5)));
-        Assert.NotEqual(Id(Item("1"), Received), Id(Item("2"), Received));
+        Assert.Equal(Id(Item("1"), Received, "r1"), Id(Item("1").Replace("12:00:01", "12:00:09"), Received.AddMinutes(5), "r2"));
+        Assert.NotEqual(Id(Item("1"), Received, "r1"), Id(Item("2"), Received, "r1"));
+    }
+
+    [Fact]
+    public void Without_id_and_time_each_request_is_an_event_of_its_own()
+    {
+        const string SignIn = """{"userId":"u","event":"Signed In"}""";
+        string Id(string request) => SegmentReader.Read(SegmentCall.Track, Encoding.UTF8.GetBytes(SignIn), Received, request).Accepted[0].MessageId;
+
+        Assert.NotEqual(Id("r1"), Id("r2"));
+        var twice = SegmentReader.Read(SegmentCall.Batch, Encoding.UTF8.GetBytes("""{"batch":[{"type":"track","userId":"u","event":"Signed In"},{"type":"track","userId":"u","event":"Signed In"}]}"""), Received, "r1").Accepted;
+        Assert.NotEqual(twice[0].MessageId, twice[1].MessageId);
     }
 
     [Fact]
@@ -231,7 +242,7 @@ public sealed class SegmentReaderTests
 
     private static SegmentRequest Batch(string body) => Read(SegmentCall.Batch, body);
 
-    private static SegmentRequest Read(SegmentCall call, string body) => SegmentReader.Read(call, Encoding.UTF8.GetBytes(body), Received);
+    private static SegmentRequest Read(SegmentCall call, string body) => SegmentReader.Read(call, Encoding.UTF8.GetBytes(body), Received, "r");
 
     private static DateTimeOffset Utc(string text) => DateTimeOffset.Parse(text, CultureInfo.InvariantCulture);
 }

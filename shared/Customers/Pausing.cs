@@ -1,6 +1,5 @@
-using RetentionFunctions.Customers;
 
-namespace RetentionFunctions.Links;
+namespace RetentionFunctions.Customers;
 
 /// <summary>Whether a customer can pause.</summary>
 public abstract record PauseChoice

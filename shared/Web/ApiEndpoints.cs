@@ -1,0 +1,107 @@
+using System.Globalization;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using RetentionFunctions.Customers;
+using RetentionFunctions.Flows;
+using RetentionFunctions.Health;
+using RetentionFunctions.Intake;
+
+namespace RetentionFunctions.Web;
+
+/// <summary>The JSON API under <c>/api/v1</c>. Its shapes are the records of <c>ApiRecords.cs</c>, pinned by tests.</summary>
+internal static class ApiEndpoints
+{
+    public static void Map(IEndpointRouteBuilder endpoints)
+    {
+        var api = endpoints.MapGroup("/api/v1").RequireAdmin(AdminSurface.Api);
+        api.MapGet("/customers", CustomersAsync);
+        api.MapGet("/customers/{id}", CustomerAsync);
+        api.MapGet("/flows", FlowsAsync);
+        api.MapPost("/flows/stop", StopAsync);
+        api.MapGet("/dead-letters", DeadLettersAsync);
+        api.MapPost("/dead-letters/{id}/replay", ReplayAsync);
+        api.MapDelete("/dead-letters/{id}", DropAsync);
+        api.MapPost("/sweep", async (WebActions actions, CancellationToken cancel) => Json(await actions.Sweep(cancel)));
+    }
+
+    /// <summary>The filter that a query string asks for, or what is wrong with it. Shared with the page, whose addresses have the same names.</summary>
+    internal static (CustomerFilter? Filter, string? Wrong) Filter(IQueryCollection query)
+    {
+        var filter = new CustomerFilter { Search = Text(query, "search"), After = Text(query, "after") };
+        if (Text(query, "tier") is { } tier)
+        {
+            if (Words.Parse<HealthTier>(tier) is not { } value) return (null, $"tier is one of {Words.All<HealthTier>()}, not '{tier}'.");
+            filter = filter with { Tier = value };
+        }
+        if (Text(query, "status") is { } status)
+        {
+            if (Words.Parse<CustomerStatus>(status) is not { } value) return (null, $"status is one of {Words.All<CustomerStatus>()}, not '{status}'.");
+            filter = filter with { Status = value };
+        }
+        if (Text(query, "sort") is { } sort)
+        {
+            if (Words.Parse<CustomerSort>(sort) is not { } value) return (null, $"sort is one of {Words.All<CustomerSort>()}, not '{sort}'.");
+            filter = filter with { Sort = value };
+        }
+        if (Text(query, "limit") is { } limit)
+        {
+            if (!int.TryParse(limit, NumberStyles.None, CultureInfo.InvariantCulture, out var value) || value is < 1 or > CustomerFilter.MaxLimit)
+                return (null, $"limit is a whole number from 1 to {CustomerFilter.MaxLimit}, not '{limit}'.");
+            filter = filter with { Limit = value };
+        }
+        return (filter, null);
+    }
+
+    /// <summary>A part of a path as it was meant: servers leave an encoded slash as it is, and ids of app events may hold one.</summary>
+    internal static string Id(string part) => part.Replace("%2F", "/", StringComparison.OrdinalIgnoreCase);
+
+    private static async Task<IResult> CustomersAsync(HttpRequest request, CustomerQueries queries, CancellationToken cancel)
+    {
+        var (filter, wrong) = Filter(request.Query);
+        if (filter is null) return WebErrors.Problem(400, wrong!);
+        return await queries.ListAsync(filter, cancel) is { } page
+            ? Json(new ApiList<ApiCustomer>([.. page.Lines.Select(ApiCustomer.Of)], page.Next, page.Matching))
+            : WebErrors.Problem(400, $"after is the 'next' of the page before; there is no customer '{filter.After}'. Begin again without it.");
+    }
+
+    private static async Task<IResult> CustomerAsync(string id, CustomerQueries queries, CancellationToken cancel) =>
+        await queries.GetAsync(Id(id), cancel) is { } detail ? Json(new ApiCustomerDetail(detail)) : WebErrors.Problem(404, $"There is no customer '{Id(id)}'.");
+
+    private static async Task<IResult> FlowsAsync(HttpRequest request, CustomerQueries queries, CancellationToken cancel)
+    {
+        var runs = Text(request.Query, "customer") is { } customer
+            ? await queries.RunsAsync(customer, cancel)
+            : [.. (await queries.AllRunsAsync(cancel)).Where(r => r.Status != RunStatus.Ended)];
+        return Json(new ApiList<ApiFlow>([.. runs.Select(ApiFlow.Of)], null, runs.Count));
+    }
+
+    private static async Task<IResult> StopAsync(HttpRequest request, WebActions actions, CancellationToken cancel)
+    {
+        if (Text(request.Query, "customer") is not { } customer || Text(request.Query, "flow") is not { } flow || Text(request.Query, "occasion") is not { } occasion)
+            return WebErrors.Problem(400, "Say which run by ?customer=…&flow=…&occasion=…, as GET /api/v1/flows lists them.");
+        return await actions.StopRun(new RunId(customer, flow, occasion), cancel)
+            ? Json(new ApiStopped(true))
+            : WebErrors.Problem(404, $"The customer '{customer}' has no open run of the flow '{flow}' for '{occasion}'.");
+    }
+
+    private static async Task<IResult> DeadLettersAsync(DeadLetters letters, CancellationToken cancel)
+    {
+        var all = await letters.ListAsync(cancel);
+        return Json(new ApiList<ApiDeadLetter>([.. all.Select(ApiDeadLetter.Of)], null, all.Count));
+    }
+
+    private static async Task<IResult> ReplayAsync(string id, DeadLetters letters, CancellationToken cancel) =>
+        await letters.ReplayAsync(Id(id), cancel) ? Json(new ApiDeadLetterResult(Id(id), "replayed")) : WebErrors.Problem(404, $"There is no dead letter '{Id(id)}'.");
+
+    private static async Task<IResult> DropAsync(string id, DeadLetters letters, CancellationToken cancel)
+    {
+        if (await letters.GetAsync(Id(id), cancel) is null) return WebErrors.Problem(404, $"There is no dead letter '{Id(id)}'.");
+        await letters.DropAsync(Id(id), cancel);
+        return Json(new ApiDeadLetterResult(Id(id), "dropped"));
+    }
+
+    private static string? Text(IQueryCollection query, string name) => query[name].ToString() is { Length: > 0 } text ? text : null;
+
+    private static IResult Json<T>(T value) => Results.Json(value, ApiJson.Options);
+}

@@ -1,0 +1,194 @@
+using System.Globalization;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Components;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.AspNetCore.Routing;
+using RetentionFunctions.Flows;
+using RetentionFunctions.Intake;
+using RetentionFunctions.Web.Pages;
+
+namespace RetentionFunctions.Web;
+
+/// <summary>The founder's pages: rendered on the server, no script. A GET shows, a POST acts and leads back to a page (303).</summary>
+internal static class PageEndpoints
+{
+    // Raw bodies are looked at, not read to the end: the whole of it comes with a replay.
+    private const int BodyCharacters = 4_000;
+    private const int LettersShown = 50;
+    private const int RunsShown = 100;
+
+    private static readonly string[] Look = ["GET", "HEAD"];
+
+    public static void Map(IEndpointRouteBuilder endpoints)
+    {
+        var pages = endpoints.MapGroup("").RequireAdmin(AdminSurface.Page);
+        pages.MapMethods("/", Look, CustomersAsync);
+        pages.MapMethods("/customers/{id}", Look, CustomerAsync);
+        pages.MapMethods("/runs", Look, RunsAsync);
+        pages.MapMethods("/dead-letters", Look, DeadLettersAsync);
+        pages.MapMethods("/outbox", Look, OutboxAsync);
+        pages.MapMethods("/outbox/{id}", Look, MailAsync);
+        pages.MapMethods("/outbox/{id}/body", Look, MailBodyAsync);
+        pages.MapPost("/runs/stop", StopAsync);
+        pages.MapPost("/dead-letters/replay", async (HttpContext context, DeadLetters letters) =>
+            Back("/dead-letters", await letters.ReplayAsync(await FieldAsync(context, "id"), context.RequestAborted) ? "replayed" : "gone"));
+        pages.MapPost("/dead-letters/drop", async (HttpContext context, DeadLetters letters) =>
+        {
+            await letters.DropAsync(await FieldAsync(context, "id"), context.RequestAborted);
+            return Back("/dead-letters", "dropped");
+        });
+        pages.MapPost("/clock/advance", AdvanceAsync);
+    }
+
+    /// <summary>A component as a whole page.</summary>
+    public static IResult Render<T>(Dictionary<string, object?> parameters, int status = 200) where T : IComponent =>
+        new RazorComponentResult<T>(parameters) { StatusCode = status, PreventStreamingRendering = true };
+
+    /// <summary>The address of a page of customers with this filter; what is at its default is left out.</summary>
+    public static string CustomersAddress(string? show, CustomerFilter filter, string? after = null) =>
+        "/" + QueryString.Create(new Dictionary<string, string?>
+        {
+            ["show"] = show,
+            ["tier"] = filter.Tier is { } tier ? Words.Of(tier) : null,
+            ["status"] = filter.Status is { } status ? Words.Of(status) : null,
+            ["search"] = filter.Search,
+            ["sort"] = filter.Sort == CustomerSort.Risk ? null : Words.Of(filter.Sort),
+            ["after"] = after,
+        }.Where(p => !string.IsNullOrEmpty(p.Value))).Value;
+
+    /// <summary>A path of our own, whatever a form says: nobody is led elsewhere.</summary>
+    internal static string OwnPath(string? address) =>
+        address is ['/', not ('/' or '\\'), ..] && !address.Any(char.IsControl) ? address : "/";
+
+    private static async Task<IResult> CustomersAsync(HttpContext context, CustomerQueries queries)
+    {
+        var cancel = context.RequestAborted;
+        var (filter, wrong) = ApiEndpoints.Filter(context.Request.Query);
+        if (filter is null) throw new BadHttpRequestException(wrong!);
+        // Those who are gone are not at risk any more: they are shown when asked for.
+        var everyone = context.Request.Query["show"] == "all" || filter.Status is not null;
+        filter = filter with { CurrentOnly = !everyone };
+        var page = await queries.ListAsync(filter, cancel) ?? (await queries.ListAsync(filter = filter with { After = null }, cancel))!;
+        return Render<CustomersPage>(new()
+        {
+            [nameof(CustomersPage.Frame)] = await PageFrame.OfAsync(context),
+            [nameof(CustomersPage.Customers)] = page,
+            [nameof(CustomersPage.Filter)] = filter,
+        });
+    }
+
+    private static async Task<IResult> CustomerAsync(string id, HttpContext context, CustomerQueries queries)
+    {
+        if (await queries.GetAsync(ApiEndpoints.Id(id), context.RequestAborted) is not { } detail) return NotThere("There is no such customer. It may not have been heard of yet: its first Stripe event makes it.");
+        return Render<CustomerPage>(new() { [nameof(CustomerPage.Frame)] = await PageFrame.OfAsync(context), [nameof(CustomerPage.Detail)] = detail });
+    }
+
+    private static async Task<IResult> RunsAsync(HttpContext context, CustomerQueries queries)
+    {
+        var runs = await queries.AllRunsAsync(context.RequestAborted);
+        var ended = runs.Where(r => r.Status == RunStatus.Ended).OrderByDescending(r => r.EndedAt).ToList();
+        return Render<RunsPage>(new()
+        {
+            [nameof(RunsPage.Frame)] = await PageFrame.OfAsync(context),
+            [nameof(RunsPage.Open)] = runs.Where(r => r.Status != RunStatus.Ended).OrderBy(r => r.DueAt ?? DateTimeOffset.MinValue).ToList(),
+            [nameof(RunsPage.Ended)] = ended.Take(RunsShown).ToList(),
+            [nameof(RunsPage.EndedCount)] = ended.Count,
+        });
+    }
+
+    private static async Task<IResult> DeadLettersAsync(HttpContext context, DeadLetters letters)
+    {
+        var all = await letters.ListAsync(context.RequestAborted);
+        var shown = new List<ShownLetter>();
+        foreach (var letter in all.Take(LettersShown))
+        {
+            var body = await letters.GetAsync(letter.Id, context.RequestAborted) is var (_, bytes) ? System.Text.Encoding.UTF8.GetString(bytes.Span) : "";
+            shown.Add(new ShownLetter(letter, body.Length <= BodyCharacters ? body : body[..BodyCharacters], body.Length));
+        }
+        return Render<DeadLettersPage>(new()
+        {
+            [nameof(DeadLettersPage.Frame)] = await PageFrame.OfAsync(context),
+            [nameof(DeadLettersPage.Letters)] = shown,
+            [nameof(DeadLettersPage.Total)] = all.Count,
+        });
+    }
+
+    private static async Task<IResult> OutboxAsync(HttpContext context, WebActions actions)
+    {
+        if (actions.Outbox is not { } outbox) return NotThere("This host has no outbox: its e-mails are sent.");
+        return Render<OutboxPage>(new() { [nameof(OutboxPage.Frame)] = await PageFrame.OfAsync(context), [nameof(OutboxPage.Mails)] = await outbox.List(context.RequestAborted) });
+    }
+
+    private static async Task<IResult> MailAsync(string id, HttpContext context, WebActions actions)
+    {
+        if (actions.Outbox is not { } outbox || await outbox.Get(ApiEndpoints.Id(id), context.RequestAborted) is not { } mail) return NotThere("There is no such e-mail in the outbox.");
+        context.Response.Headers.ContentSecurityPolicy = SecurityHeaders.PolicyOfMailPage;
+        return Render<MailPage>(new() { [nameof(MailPage.Frame)] = await PageFrame.OfAsync(context), [nameof(MailPage.Mail)] = mail });
+    }
+
+    private static async Task<IResult> MailBodyAsync(string id, HttpContext context, WebActions actions)
+    {
+        if (actions.Outbox is not { } outbox || await outbox.Get(ApiEndpoints.Id(id), context.RequestAborted) is not { } mail) return NotThere("There is no such e-mail in the outbox.");
+        context.Response.Headers.ContentSecurityPolicy = SecurityHeaders.PolicyOfMail;
+        return Results.Content(WithLinksInNewTab(mail.Email.Html), "text/html; charset=utf-8");
+    }
+
+    // A link of the e-mail would open inside the frame, where our own pages refuse to be shown.
+    private static string WithLinksInNewTab(string html)
+    {
+        const string Base = "<base target=\"_blank\">";
+        var head = html.IndexOf("<head>", StringComparison.OrdinalIgnoreCase);
+        return head < 0 ? Base + html : html.Insert(head + "<head>".Length, Base);
+    }
+
+    private static async Task<IResult> StopAsync(HttpContext context, WebActions actions)
+    {
+        var run = new RunId(await FieldAsync(context, "customer"), await FieldAsync(context, "flow"), await FieldAsync(context, "occasion"));
+        var stopped = await actions.StopRun(run, context.RequestAborted);
+        return Back(OwnPath(context.Request.Form["back"]), stopped ? "stopped" : "not-open");
+    }
+
+    private static async Task<IResult> AdvanceAsync(HttpContext context, WebActions actions)
+    {
+        if (actions.AdvanceClock is not { } advance) return NotThere("This host runs on the real clock, which cannot be moved.");
+        if (!int.TryParse(await FieldAsync(context, "days"), NumberStyles.None, CultureInfo.InvariantCulture, out var days) || days is < 1 or > 366)
+            throw new BadHttpRequestException("days is a whole number from 1 to 366.");
+        await advance(TimeSpan.FromDays(days), context.RequestAborted);
+        return Back(OwnPath(context.Request.Form["back"]), null);
+    }
+
+    private static async Task<string> FieldAsync(HttpContext context, string name) =>
+        (await context.Request.ReadFormAsync(context.RequestAborted))[name].ToString() is { Length: > 0 } text ? text : throw new BadHttpRequestException($"The form lacks its field '{name}'.");
+
+    private static RedirectSeeOther Back(string path, string? done)
+    {
+        if (done is null) return new RedirectSeeOther(path);
+        var bare = path.Split('?')[0];
+        return new RedirectSeeOther($"{bare}?done={done}");
+    }
+
+    private static IResult NotThere(string text) => new ErrorPage(404, text);
+
+    // The browser asks for the next page by GET, whatever it sent before.
+    private sealed class RedirectSeeOther(string path) : IResult
+    {
+        public Task ExecuteAsync(HttpContext context)
+        {
+            context.Response.StatusCode = StatusCodes.Status303SeeOther;
+            context.Response.Headers.Location = path;
+            return Task.CompletedTask;
+        }
+    }
+
+    private sealed class ErrorPage(int status, string text) : IResult
+    {
+        public Task ExecuteAsync(HttpContext context) => WebErrors.WriteAsync(context, status, text);
+    }
+}
+
+/// <summary>A dead letter with the beginning of its body.</summary>
+/// <param name="Letter">The letter.</param>
+/// <param name="Body">The beginning of the raw body, as text.</param>
+/// <param name="Characters">How many characters all of it has.</param>
+public sealed record ShownLetter(DeadLetter Letter, string Body, int Characters);

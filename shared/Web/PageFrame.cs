@@ -1,0 +1,70 @@
+using Microsoft.AspNetCore.Antiforgery;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
+using RetentionFunctions.Settings;
+
+namespace RetentionFunctions.Web;
+
+/// <summary>What every page needs besides its own content.</summary>
+public sealed record PageFrame
+{
+    /// <summary>The founder's product.</summary>
+    public required string Product { get; init; }
+
+    /// <summary>The address of this page with its query: where the forms of the frame lead back to.</summary>
+    public required string Address { get; init; }
+
+    /// <summary>Scheme and host as the browser named them, for examples to copy.</summary>
+    public required string Origin { get; init; }
+
+    /// <summary>The time by the host's clock.</summary>
+    public required DateTimeOffset Now { get; init; }
+
+    /// <summary>The clock is simulated and can be moved on.</summary>
+    public required bool ClockMoves { get; init; }
+
+    /// <summary>There is an outbox to look at.</summary>
+    public required bool HasOutbox { get; init; }
+
+    /// <summary>How many dead letters wait; 100 means at least so many.</summary>
+    public required int DeadLetters { get; init; }
+
+    /// <summary>The name of the form field that carries the token.</summary>
+    public required string TokenField { get; init; }
+
+    /// <summary>The token that makes a form ours.</summary>
+    public required string Token { get; init; }
+
+    /// <summary>What the form before did, in words.</summary>
+    public string? Done { get; init; }
+
+    internal static async Task<PageFrame> OfAsync(HttpContext context)
+    {
+        var services = context.RequestServices;
+        var actions = services.GetRequiredService<WebActions>();
+        var token = services.GetRequiredService<IAntiforgery>().GetAndStoreTokens(context);
+        var request = context.Request;
+        return new PageFrame
+        {
+            Product = services.GetRequiredService<RetentionSettings>().Product.Name,
+            Address = request.Path + request.QueryString,
+            Origin = $"{request.Scheme}://{request.Host}",
+            Now = services.GetRequiredService<TimeProvider>().GetUtcNow(),
+            ClockMoves = actions.AdvanceClock is not null,
+            HasOutbox = actions.Outbox is not null,
+            DeadLetters = await services.GetRequiredService<CustomerQueries>().CountDeadLettersAsync(100, context.RequestAborted),
+            TokenField = token.FormFieldName,
+            Token = token.RequestToken!,
+            // Only our own sentences: a link from elsewhere must not put words into this page.
+            Done = request.Query["done"].ToString() switch
+            {
+                "stopped" => "The run is stopped. Nothing more is sent by it.",
+                "not-open" => "That run was not open any more.",
+                "replayed" => "The message is in the inbox again.",
+                "dropped" => "The message is dropped.",
+                "gone" => "That message was not there any more.",
+                _ => null,
+            },
+        };
+    }
+}

@@ -1,0 +1,38 @@
+using RetentionFunctions.Email;
+using RetentionFunctions.Flows;
+
+namespace RetentionFunctions.Web;
+
+/// <summary>
+/// What the pages and the JSON API can set in motion, given by the host: delegates, so that this room reaches into no engine and no adapter.
+/// What a host does not have (an outbox, a clock that can be moved) is null, and its pages and buttons are not there.
+/// </summary>
+public sealed record WebActions
+{
+    /// <summary>Stops a run by hand. False where there is no open run of this name.</summary>
+    public required Func<RunId, CancellationToken, Task<bool>> StopRun { get; init; }
+
+    /// <summary>Runs the daily sweep now and returns what it did, which is written as JSON.</summary>
+    public required Func<CancellationToken, Task<object>> Sweep { get; init; }
+
+    /// <summary>The e-mails kept instead of sent; null where a provider sends them.</summary>
+    public OutboxView? Outbox { get; init; }
+
+    /// <summary>Moves the simulated clock on and returns when everything that fell due on the way is settled; null on the real clock.</summary>
+    public Func<TimeSpan, CancellationToken, Task>? AdvanceClock { get; init; }
+
+    /// <summary>Why the host is not ready yet, in words, or null when it is; asked by <c>/readyz</c> after the storage answered.</summary>
+    public Func<CancellationToken, Task<string?>>? NotReady { get; init; }
+}
+
+/// <summary>The e-mails that a host keeps instead of sending them.</summary>
+/// <param name="List">All of them, newest first.</param>
+/// <param name="Get">One of them by <see cref="OutgoingEmail.Id"/>; null where there is none.</param>
+public sealed record OutboxView(
+    Func<CancellationToken, Task<IReadOnlyList<OutboxMail>>> List,
+    Func<string, CancellationToken, Task<OutboxMail?>> Get);
+
+/// <summary>One e-mail of the outbox.</summary>
+/// <param name="Email">The e-mail as it would have gone out.</param>
+/// <param name="At">When it came to the outbox, UTC.</param>
+public sealed record OutboxMail(OutgoingEmail Email, DateTimeOffset At);

@@ -1,0 +1,80 @@
+using System.Globalization;
+using System.Text.Json;
+using RetentionFunctions.Customers;
+
+namespace RetentionFunctions.Web;
+
+/// <summary>The words of the JSON API and of the pages. Those of the API are a contract: <c>snake_case</c>, and Stripe's where Stripe has one.</summary>
+internal static class Words
+{
+    /// <summary>Statuses: <c>none, trialing, active, past_due, paused, canceled, not_paying</c>.</summary>
+    public static string Of(CustomerStatus status) => status == CustomerStatus.Paying ? "active" : Snake(status);
+
+    /// <summary>Any other enum as the API says it.</summary>
+    public static string Of<T>(T value) where T : struct, Enum => Snake(value);
+
+    /// <summary>As a person reads it: <c>past_due</c> is "Past due".</summary>
+    public static string Shown(string word) => word.Length == 0 ? "" : char.ToUpperInvariant(word[0]) + word[1..].Replace('_', ' ');
+
+    /// <summary>Takes <see cref="Of{T}(T)"/> back, in any case; null where it is none of them.</summary>
+    public static T? Parse<T>(string? word) where T : struct, Enum
+    {
+        foreach (var value in Enum.GetValues<T>())
+            if ((value is CustomerStatus status ? Of(status) : Snake(value)).Equals(word, StringComparison.OrdinalIgnoreCase)) return value;
+        return null;
+    }
+
+    /// <summary>All words of an enum, for the message that names them.</summary>
+    public static string All<T>() where T : struct, Enum =>
+        string.Join(", ", Enum.GetValues<T>().Select(value => value is CustomerStatus status ? Of(status) : Snake(value)));
+
+    /// <summary>How long ago, or in how long: "3 days ago", "in 2 h". Whole units, rounded down, so that it never says more time than has passed.</summary>
+    public static string Relative(DateTimeOffset at, DateTimeOffset now)
+    {
+        var apart = (now - at).Duration();
+        var span = apart switch
+        {
+            { TotalMinutes: < 1 } => null,
+            { TotalHours: < 1 } => $"{(int)apart.TotalMinutes} min",
+            { TotalDays: < 1 } => $"{(int)apart.TotalHours} h",
+            { TotalDays: < 2 } => "1 day",
+            { TotalDays: < 60 } => $"{(int)apart.TotalDays} days",
+            { TotalDays: < 730 } => $"{(int)(apart.TotalDays / 30.44)} months",
+            _ => $"{(int)(apart.TotalDays / 365.25)} years",
+        };
+        return span is null ? "just now" : at > now ? $"in {span}" : $"{span} ago";
+    }
+
+    /// <summary>A moment in UTC: <c>2026-01-01 12:00 UTC</c>.</summary>
+    public static string Utc(DateTimeOffset at) => at.UtcDateTime.ToString("yyyy-MM-dd HH:mm 'UTC'", CultureInfo.InvariantCulture);
+
+    private static string Snake<T>(T value) where T : struct, Enum => JsonNamingPolicy.SnakeCaseLower.ConvertName(value.ToString());
+}
+
+/// <summary>Amounts in minor units as text.</summary>
+internal static class MoneyText
+{
+    /// <summary>
+    /// <c>$29.00</c>, <c>¥2,900</c>, <c>CHF 29.00</c>, <c>KWD 2.900</c>. How many minor units make one is Stripe's rule, not ISO's
+    /// (docs.stripe.com/currencies: "Zero-decimal", "Three-decimal" and "Special cases": ISK and UGX are charged in hundredths).
+    /// </summary>
+    public static string Of(long amount, string currency)
+    {
+        var code = currency.ToUpperInvariant();
+        var (decimals, unit) = code switch
+        {
+            "BIF" or "CLP" or "DJF" or "GNF" or "JPY" or "KMF" or "KRW" or "MGA" or "PYG" or "RWF" or "VND" or "VUV" or "XAF" or "XOF" or "XPF" => (0, 1m),
+            "BHD" or "JOD" or "KWD" or "OMR" or "TND" => (3, 1000m),
+            "ISK" or "UGX" => (0, 100m),
+            _ => (2, 100m),
+        };
+        var value = Math.Round(Math.Abs((decimal)amount) / unit, decimals, MidpointRounding.AwayFromZero).ToString("N" + decimals, CultureInfo.InvariantCulture);
+        var sign = amount < 0 ? "−" : "";
+        var symbol = code switch { "USD" => "$", "EUR" => "€", "GBP" => "£", "JPY" => "¥", _ => code + "\u00a0" };
+        return sign + symbol + value;
+    }
+
+    /// <summary>MRR by currency, the largest first; a dash where there is none. Never added up across currencies.</summary>
+    public static string Of(IReadOnlyDictionary<string, long> mrr) =>
+        mrr.Count == 0 ? "–" : string.Join(" + ", mrr.OrderByDescending(m => m.Value).ThenBy(m => m.Key, StringComparer.Ordinal).Select(m => Of(m.Value, m.Key)));
+}

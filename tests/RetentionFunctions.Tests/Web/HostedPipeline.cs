@@ -1,0 +1,126 @@
+using System.Net;
+using System.Text.RegularExpressions;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.DataProtection;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using RetentionFunctions.Flows;
+using RetentionFunctions.Intake;
+using RetentionFunctions.Settings;
+using RetentionFunctions.Storage;
+using RetentionFunctions.Tests.Support;
+using RetentionFunctions.Web;
+
+namespace RetentionFunctions.Tests.Web;
+
+/// <summary>The pipeline on Kestrel at a free loopback port, over tables in memory, with a note of what the host was asked to do.</summary>
+internal sealed partial class HostedPipeline : IAsyncDisposable
+{
+    public static readonly DateTimeOffset Now = new(2026, 3, 10, 12, 0, 0, TimeSpan.Zero);
+
+    private readonly WebApplication _app;
+    private readonly List<OutboxMail> _mails;
+
+    private HostedPipeline(string? key, bool outbox, bool clock)
+    {
+        _mails = [];
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        builder.WebHost.UseUrls("http://127.0.0.1:0");
+        var settings = new RetentionSettings();
+        settings.Product.Name = "Ledgerly";
+        settings.Admin.Key = key;
+        WebPipeline.AddServices(builder.Services);
+        builder.Services.AddDataProtection().UseEphemeralDataProtectionProvider();
+        builder.Services.AddSingleton(settings).AddSingleton<ITables>(Tables).AddSingleton<IInbox>(Inbox).AddSingleton<TimeProvider>(new StoppedClock())
+            .AddSingleton<BodyStore>().AddSingleton<DeadLetters>()
+            .AddSingleton(new FailedKeys(() => Milliseconds))
+            .AddSingleton(new WebActions
+            {
+                StopRun = (run, _) => { Stopped.Add(run); return Task.FromResult(run.CustomerId != "cus_nobody"); },
+                Sweep = _ => Task.FromResult<object>(new { scored = 3 }),
+                Outbox = outbox ? new OutboxView(_ => Task.FromResult<IReadOnlyList<OutboxMail>>(_mails), (id, _) => Task.FromResult(_mails.FirstOrDefault(m => m.Email.Id == id))) : null,
+                AdvanceClock = clock ? (by, _) => { Advanced.Add(by); return Task.CompletedTask; } : null,
+                NotReady = _ => Task.FromResult(NotReady),
+            });
+        _app = builder.Build();
+        ((IApplicationBuilder)_app).Run(WebPipeline.Build(_app.Services, MapMore));
+    }
+
+    public MemoryTables Tables { get; } = new();
+
+    public KeptMessages Inbox { get; } = new();
+
+    public List<RunId> Stopped { get; } = [];
+
+    public List<TimeSpan> Advanced { get; } = [];
+
+    public List<OutboxMail> Mails => _mails;
+
+    public long Milliseconds { get; set; }
+
+    public string? NotReady { get; set; }
+
+    public HttpClient Client { get; private set; } = null!;
+
+    public DeadLetters Letters => _app.Services.GetRequiredService<DeadLetters>();
+
+    public static async Task<HostedPipeline> StartAsync(string? key = null, bool outbox = true, bool clock = true)
+    {
+        var host = new HostedPipeline(key, outbox, clock);
+        await host._app.StartAsync();
+        host.Client = host.NewClient();
+        return host;
+    }
+
+    /// <summary>A browser of its own: its own cookies, follows no redirect.</summary>
+    public HttpClient NewClient() => new(new HttpClientHandler { AllowAutoRedirect = false }) { BaseAddress = new Uri(_app.Urls.Single()) };
+
+    /// <summary>Fills in the form on a page that acts at an address, as a browser would, and sends it.</summary>
+    public async Task<HttpResponseMessage> SubmitAsync(string page, string action, Dictionary<string, string> fields)
+    {
+        var html = await Client.GetStringAsync(page);
+        var token = TokenField().Match(html).Groups[1].Value;
+        Assert.NotEmpty(token);
+        Assert.Contains($"action=\"{action}\"", html, StringComparison.Ordinal);
+        return await Client.PostAsync(action, new FormUrlEncodedContent(new Dictionary<string, string>(fields) { ["form_token"] = WebUtility.HtmlDecode(token) }));
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        Client.Dispose();
+        await _app.DisposeAsync();
+    }
+
+    private static void MapMore(IEndpointRouteBuilder endpoints)
+    {
+        endpoints.MapGet("/open", () => "open to anyone");
+        endpoints.MapGet("/api/v1/broken", Broken);
+        endpoints.MapGet("/broken", Broken);
+        endpoints.MapGet("/api/v1/too-large", IResult () => throw new BadHttpRequestException("The body is too large.", 413));
+    }
+
+    private static IResult Broken() => throw new InvalidOperationException("the secret of the stack");
+
+    [GeneratedRegex("name=\"form_token\" value=\"([^\"]+)\"")]
+    private static partial Regex TokenField();
+
+    internal sealed class StoppedClock : TimeProvider
+    {
+        public override DateTimeOffset GetUtcNow() => Now;
+    }
+
+    internal sealed class KeptMessages : IInbox
+    {
+        public List<InboxMessage> Messages { get; } = [];
+
+        public Task EnqueueAsync(IReadOnlyList<InboxMessage> messages, CancellationToken cancel = default)
+        {
+            Messages.AddRange(messages);
+            return Task.CompletedTask;
+        }
+    }
+}
