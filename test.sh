@@ -28,6 +28,7 @@ errors_of() { # the errors of a build log, each once, with paths from here
 explained() { # one error line
   local id version
   case $1 in
+    *"error NU1102: "*" - Found "*) return 0 ;; # the second line of an NU1102: what the feed has instead
     *"error NU1101:"*)
       id=$(printf '%s\n' "$1" | sed -n 's/.*Unable to find package \([^ ]*\)\. .*/\1/p')
       awk -v id="$id" '!/^#/ && NF >= 2 && tolower($2) == tolower(id) { found = 1 } END { exit !found }' restore-exceptions.txt ;;

@@ -58,8 +58,16 @@ public static class SettingsLoader
         RetentionSettings? settings = null;
         if (!overlay.Incomplete)
         {
-            settings = merged.Deserialize<RetentionSettings>(SettingsJson.Options)!;
-            problems.AddRange(SettingsChecks.Together(settings));
+            try
+            {
+                settings = merged.Deserialize<RetentionSettings>(SettingsJson.Options)!;
+                problems.AddRange(SettingsChecks.Together(settings));
+            }
+            catch (JsonException exception)
+            {
+                // A room's own type refuses a text for a reason that only it knows.
+                problems.Add(new(exception.Path ?? FileName, exception.Message, "see retention.schema.json"));
+            }
         }
         var leaves = SettingsReport.Leaves(merged).ToList();
         problems.AddRange(required

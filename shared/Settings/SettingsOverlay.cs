@@ -44,7 +44,7 @@ internal sealed class SettingsOverlay(IConfiguration configuration)
             var missing = path.Property(property);
             if (_problems.Any(problem => problem.Key == missing.Key)) { Incomplete = true; continue; }
             var rule = SettingRules.Of(shape.Type, SettingsJson.ClrName(property));
-            Report(missing, "It is missing.", rule?.Example ?? rule?.Min?.ToString(CultureInfo.InvariantCulture) ?? "…");
+            Report(missing, "It is missing.", DefaultText(missing, rule));
             Incomplete = true;
         }
     }
@@ -98,7 +98,7 @@ internal sealed class SettingsOverlay(IConfiguration configuration)
                 foreach (var child in children)
                 {
                     if (!int.TryParse(child.Key, NumberStyles.None, CultureInfo.InvariantCulture, out _))
-                        Report(path.Entry(child.Key), $"'{path.Key}' is a list; '{child.Key}' is not a place in it.", "[ … ]");
+                        Report(path.Entry(child.Key), $"'{path.Key}' is a list; '{child.Key}' is not a place in it.", path.Example("[ … ]"));
                     else
                         Value(element.Type, false, child, path.Item(child.Key), null, rule, list.Add);
                 }
@@ -116,6 +116,12 @@ internal sealed class SettingsOverlay(IConfiguration configuration)
             var given = SettingPath.Unescape(child.Key);
             // The default's spelling is kept, because environment variables come in capitals on some systems.
             var name = target.Select(entry => entry.Key).FirstOrDefault(key => string.Equals(key, given, StringComparison.OrdinalIgnoreCase)) ?? given;
+            if (shape.KeyType is { } key && key != typeof(string) && SettingText.Read(key, name).Problem is { } problem)
+            {
+                var here = path.Entry(name);
+                _problems.Add(new(here.Key, $"{problem}.{Source(here)}", path.Example("{ … }")));
+                continue;
+            }
             Value(shape.ElementType!, false, child, path.Entry(name), target[name], rule, node => target[name] = node);
         }
     }
@@ -163,7 +169,7 @@ internal sealed class SettingsOverlay(IConfiguration configuration)
             return inner.Kind == JsonTypeInfoKind.Object ? KnownPaths(inner, here).Prepend(here) : [here];
         });
 
-    private void Report(SettingPath path, string problem, string json) => _problems.Add(new(path.Key, problem + Source(path), json.Contains(" in retention.json", StringComparison.Ordinal) || json.StartsWith("dotnet ", StringComparison.Ordinal) || json.Contains('=', StringComparison.Ordinal) ? json : path.Example(json)));
+    private void Report(SettingPath path, string problem, string example) => _problems.Add(new(path.Key, problem + Source(path), example));
 
     private string Source(SettingPath path) => _origins.OfAny(path.ConfigurationKey) is { } origin ? $" It is set in: {origin}." : "";
 

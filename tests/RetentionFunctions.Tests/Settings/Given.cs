@@ -16,9 +16,18 @@ internal static class Given
     public static IConfigurationRoot Configuration(string? json, params (string Key, string? Value)[] host)
     {
         var builder = new ConfigurationBuilder();
-        if (json is not null) builder.Add(new SettingsFileSource(File(json), SettingOrigins.RetentionJson, required: true));
         builder.AddInMemoryCollection(host.Select(pair => KeyValuePair.Create(pair.Key, pair.Value)));
-        return builder.Build();
+        if (json is null) return builder.Build();
+        var file = File(json);
+        builder.Sources.Insert(0, new SettingsFileSource(file, SettingOrigins.RetentionJson, required: true));
+        try
+        {
+            return builder.Build();
+        }
+        finally
+        {
+            Directory.Delete(Path.GetDirectoryName(file)!, recursive: true);
+        }
     }
 
     public static string File(string json)

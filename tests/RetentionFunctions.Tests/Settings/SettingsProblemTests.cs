@@ -169,6 +169,10 @@ public sealed class SettingsProblemTests
         Assert.Contains("'flows.SilentDays' stands twice", Given.Problem("""{ "flows": { "silentDays": 1, "SilentDays": 2 } }""").Problem, StringComparison.Ordinal);
 
     [Fact]
+    public void A_colon_in_a_name_of_the_file_belongs_to_the_name() =>
+        Assert.Contains("'a:b' is not a currency", Given.Problem("""{ "customers": { "tierAFrom": { "a:b": 1 } } }""").Problem, StringComparison.Ordinal);
+
+    [Fact]
     public void A_list_is_no_file_of_settings() =>
         Assert.Contains("settings stand between { and }", Given.Problem("[1]").Problem, StringComparison.Ordinal);
 
