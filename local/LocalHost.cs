@@ -29,7 +29,7 @@ public static class LocalHost
     {
         var settings = SettingsLoader.Load(configuration);
         var templates = EmailTemplates.Load(folder is null ? null : Path.Combine(folder, "templates"));
-        templates.Check(settings.Flows.Definitions.Values.SelectMany(flow => flow.Steps).Select(step => step.Template));
+        templates.Check(settings.Flows.Definitions);
         var store = SqliteStore.Open(options.DataFolder);
         try
         {

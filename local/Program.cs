@@ -31,7 +31,7 @@ catch (Exception e) when (e is LocalStartException or SettingsException or DataF
     await Console.Error.WriteLineAsync(e.Message);
     return 1;
 }
-catch (IOException e) when (e.InnerException is Microsoft.AspNetCore.Connections.AddressInUseException || e is Microsoft.AspNetCore.Connections.AddressInUseException)
+catch (IOException e) when (e.InnerException is Microsoft.AspNetCore.Connections.AddressInUseException)
 {
     await Console.Error.WriteLineAsync($"The address is in use by another program: {e.Message} Choose another: --urls http://127.0.0.1:5081");
     return 1;

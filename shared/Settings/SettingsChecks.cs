@@ -14,6 +14,8 @@ internal static class SettingsChecks
     [
         settings => Customers(settings.Customers),
         settings => Flows(settings.Flows),
+        settings => settings.AppEvents.Validate(),
+        settings => settings.Health.Validate(settings.AppEvents),
     ];
 
     /// <summary>Checks values that belong together.</summary>
