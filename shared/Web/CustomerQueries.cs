@@ -59,6 +59,18 @@ public sealed class CustomerQueries(ITables tables)
     public async Task<IReadOnlyList<Run>> AllRunsAsync(CancellationToken cancel = default) =>
         InOrder(await OfAllBucketsAsync<Run>(Keys.RunsOfBucket, _ => true, cancel));
 
+    /// <summary>What to call each of these customers: the name, else the e-mail address, else the id.</summary>
+    public async Task<IReadOnlyDictionary<string, string>> NamesAsync(IEnumerable<string> customerIds, CancellationToken cancel = default)
+    {
+        var names = new ConcurrentDictionary<string, string>(StringComparer.Ordinal);
+        await Parallel.ForEachAsync(customerIds.Distinct(StringComparer.Ordinal), new ParallelOptions { MaxDegreeOfParallelism = BucketsAtOnce, CancellationToken = cancel }, async (id, token) =>
+        {
+            var customer = (await tables.GetAsync<Customer>(Keys.Customer(id), token))?.Value;
+            names[id] = customer?.Name ?? customer?.Email ?? id;
+        });
+        return names;
+    }
+
     /// <summary>How many dead letters there are; counting ends at <paramref name="most"/>.</summary>
     public async Task<int> CountDeadLettersAsync(int most, CancellationToken cancel = default)
     {

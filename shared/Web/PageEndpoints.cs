@@ -87,12 +87,15 @@ internal static class PageEndpoints
     private static async Task<IResult> RunsAsync(HttpContext context, CustomerQueries queries)
     {
         var runs = await queries.AllRunsAsync(context.RequestAborted);
+        var open = runs.Where(r => r.Status != RunStatus.Ended).OrderBy(r => r.DueAt ?? DateTimeOffset.MinValue).ToList();
         var ended = runs.Where(r => r.Status == RunStatus.Ended).OrderByDescending(r => r.EndedAt).ToList();
+        var shown = ended.Take(RunsShown).ToList();
         return Render<RunsPage>(new()
         {
             [nameof(RunsPage.Frame)] = await PageFrame.OfAsync(context),
-            [nameof(RunsPage.Open)] = runs.Where(r => r.Status != RunStatus.Ended).OrderBy(r => r.DueAt ?? DateTimeOffset.MinValue).ToList(),
-            [nameof(RunsPage.Ended)] = ended.Take(RunsShown).ToList(),
+            [nameof(RunsPage.Open)] = open,
+            [nameof(RunsPage.Ended)] = shown,
+            [nameof(RunsPage.Names)] = await queries.NamesAsync(open.Concat(shown).Select(r => r.Id.CustomerId), context.RequestAborted),
             [nameof(RunsPage.EndedCount)] = ended.Count,
         });
     }

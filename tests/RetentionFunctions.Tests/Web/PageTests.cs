@@ -25,6 +25,8 @@ public class PageTests
         Assert.Contains("&lt;script&gt;alert(1)&lt;/script&gt;", html);
         Assert.DoesNotContain("<script", html);
         Assert.DoesNotContain("<img", html);
+        // Razor takes "word@if" for an e-mail address and shows the code.
+        Assert.DoesNotMatch("@(if|for|foreach|switch)\\b", html);
         Assert.DoesNotContain("href=\"javascript", html);
         Assert.DoesNotContain(" style=", html);
         Assert.DoesNotContain("value=\"<", html);
