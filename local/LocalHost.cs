@@ -38,7 +38,7 @@ public static class LocalHost
             var clock = await ClockAsync(options, tables);
 
             var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ApplicationName = typeof(LocalHost).Assembly.GetName().Name });
-            builder.WebHost.UseKestrel(kestrel => kestrel.AddServerHeader = false).UseUrls(options.Urls.Split(';'));
+            builder.WebHost.ConfigureKestrel(kestrel => kestrel.AddServerHeader = false);
             builder.Logging.ClearProviders().AddSimpleConsole(console => console.SingleLine = true)
                 .SetMinimumLevel(LogLevel.Warning)
                 .AddFilter("RetentionFunctions", LogLevel.Information)
@@ -50,6 +50,7 @@ public static class LocalHost
             services?.Invoke(builder.Services);
 
             var app = builder.Build();
+            foreach (var url in options.Urls.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)) app.Urls.Add(url);
             var pipeline = WebPipeline.Build(app.Services, routes =>
             {
                 IntakeEndpoints.Map(routes);

@@ -10,6 +10,9 @@ public static class CustomerDerivation
     /// <summary>The customer with subscriptions, MRR, status and dates derived anew; and the whole ledger.</summary>
     public static (Customer Customer, IReadOnlyList<Movement> Ledger) Derive(Customer customer, IReadOnlyList<SubscriptionSnapshot> snapshots, CustomerSettings settings, DateTimeOffset asOf)
     {
+        // What an event said has happened, though Stripe's clock may be ahead of ours.
+        foreach (var snapshot in snapshots)
+            if (snapshot.Stamp.At > asOf) asOf = snapshot.Stamp.At;
         var timelines = snapshots
             .GroupBy(s => s.SubscriptionId, StringComparer.Ordinal)
             .OrderBy(g => g.Key, StringComparer.Ordinal)

@@ -6,44 +6,15 @@ namespace RetentionFunctions.Email;
 /// <summary>Amounts, dates, cards and names as a customer reads them: English, whatever the culture of the host.</summary>
 public static class CustomerText
 {
-    /// <summary>
-    /// An amount in minor units as text: <c>$29.00</c>, <c>¥2,900</c>, <c>CHF 29.00</c>, <c>KWD 2.900</c>. How many minor units make one is
-    /// Stripe's rule, not ISO's: docs.stripe.com/currencies, "Zero-decimal", "Three-decimal" and "Special cases" (ISK and UGX are charged in
-    /// hundredths though they have no decimals).
-    /// </summary>
-    /// <param name="amount">Minor units, may be negative.</param>
-    /// <param name="currency">ISO code in any case.</param>
-    public static string Amount(long amount, string currency)
-    {
-        var code = currency.ToUpperInvariant();
-        var (decimals, unit) = code switch
-        {
-            "BIF" or "CLP" or "DJF" or "GNF" or "JPY" or "KMF" or "KRW" or "MGA" or "PYG" or "RWF" or "VND" or "VUV" or "XAF" or "XOF" or "XPF" => (0, 1m),
-            "BHD" or "JOD" or "KWD" or "OMR" or "TND" => (3, 1000m),
-            "ISK" or "UGX" => (0, 100m),
-            _ => (2, 100m),
-        };
-        var value = Math.Round(Math.Abs((decimal)amount) / unit, decimals, MidpointRounding.AwayFromZero).ToString("N" + decimals, CultureInfo.InvariantCulture);
-        var sign = amount < 0 ? "-" : "";
-        return code switch
-        {
-            "USD" => $"{sign}${value}",
-            "EUR" => $"{sign}€{value}",
-            "GBP" => $"{sign}£{value}",
-            "JPY" => $"{sign}¥{value}",
-            _ => $"{sign}{PlainText.Line(code, 8)} {value}",
-        };
-    }
-
     /// <summary>What is left to pay of an invoice, else what the failed payment was for; null where neither is known.</summary>
     public static string? AmountDue(Invoice? invoice, PaymentFailure? failure)
     {
         if (invoice?.Latest is { } latest)
         {
             var left = latest.AmountDue - latest.AmountPaid;
-            if ((left > 0 ? left : latest.AmountDue) is var due and > 0) return Amount(due, latest.Currency);
+            if ((left > 0 ? left : latest.AmountDue) is var due and > 0) return Money.Text(due, latest.Currency);
         }
-        return failure is { Amount: > 0 } ? Amount(failure.Amount, failure.Currency) : null;
+        return failure is { Amount: > 0 } ? Money.Text(failure.Amount, failure.Currency) : null;
     }
 
     /// <summary>The day of an instant where the customer is: <c>3 March 2026</c>.</summary>

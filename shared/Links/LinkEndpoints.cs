@@ -62,21 +62,26 @@ public static class LinkEndpoints
     {
         if (await FormAsync(context.Request) is not { } form) return Unreadable;
         // Every form says what it is about to do, and the mail program's one click says it in its own words (RFC 8058, 3.2). A token that was made
-        // for something else does neither.
-        var purpose = form["List-Unsubscribe"] == "One-Click" ? LinkPurpose.Unsubscribe : Enum.TryParse<LinkPurpose>(form["action"], ignoreCase: true, out var named) && Enum.IsDefined(named) ? named : (LinkPurpose?)null;
-        if (purpose is null) return Unreadable;
+        // for something else does neither. A post that says nothing does what its link is for.
+        LinkPurpose? named = null;
+        if (form["List-Unsubscribe"] == "One-Click") named = LinkPurpose.Unsubscribe;
+        else if (form.ContainsKey("action"))
+        {
+            if (!Enum.TryParse<LinkPurpose>(form["action"], ignoreCase: true, out var said) || !Enum.IsDefined(said)) return Unreadable;
+            named = said;
+        }
         var services = context.RequestServices;
-        switch (services.GetRequiredService<LinkTokens>().Read(token, purpose))
+        switch (services.GetRequiredService<LinkTokens>().Read(token, named))
         {
             case LinkReading.Expired:
                 return TooOld;
             case LinkReading.Valid { Claims: var link }:
-                return purpose switch
+                return link.Purpose switch
                 {
                     LinkPurpose.Unsubscribe => await actions.UnsubscribeAsync(link, context.RequestAborted),
                     LinkPurpose.Return => await actions.ReturnAsync(link, context.RequestAborted),
                     LinkPurpose.Pause => await actions.PauseAsync(link, int.TryParse(form["months"], NumberStyles.None, CultureInfo.InvariantCulture, out var months) ? months : 0, context.RequestAborted),
-                    LinkPurpose.Answer => await actions.AnswerAsync(link, form["answer"], form["text"], context.RequestAborted),
+                    LinkPurpose.Answer => await actions.AnswerAsync(link, form.TryGetValue("answer", out var answer) ? answer : link.Subject, form["text"], context.RequestAborted),
                     LinkPurpose.Pay => await actions.PayAsync(link, new Uri(services.GetRequiredService<LinkBuilder>().UrlOf(token)), context.RequestAborted),
                     _ => await actions.ShowAsync(link, context.RequestAborted),
                 };
@@ -105,6 +110,7 @@ public static class LinkEndpoints
 
     private static async Task<IFormCollection?> FormAsync(HttpRequest request)
     {
+        if (request.ContentType is null && request.ContentLength is null or 0) return FormCollection.Empty;
         if (!request.HasFormContentType || request.ContentLength > MaxBodyBytes) return null;
         if (request.HttpContext.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } size) size.MaxRequestBodySize = MaxBodyBytes;
         try
@@ -140,6 +146,7 @@ public static class LinkEndpoints
         var html = await renderer.Dispatcher.InvokeAsync(async () => (await renderer.RenderComponentAsync<LinkDocument>(ParameterView.FromDictionary(new Dictionary<string, object?>
         {
             [nameof(LinkDocument.Page)] = page,
+            [nameof(LinkDocument.Address)] = context.Request.PathBase.Add(context.Request.Path).Value,
             [nameof(LinkDocument.Product)] = services.GetRequiredService<RetentionSettings>().Product,
             [nameof(LinkDocument.Style)] = context.Request.PathBase + StyleAddress,
         }))).ToHtmlString());

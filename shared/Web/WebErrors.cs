@@ -1,6 +1,7 @@
 using System.Globalization;
 using Microsoft.AspNetCore.Antiforgery;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using RetentionFunctions.Links;
@@ -65,13 +66,16 @@ internal static class WebErrors
         var log = context.RequestServices.GetRequiredService<ILoggerFactory>().CreateLogger(typeof(WebErrors));
         if (error is TransientStorageException or TransientBillingException)
         {
-            log.LogWarning(error, "{Method} {Path} could not be answered now ({Trace})", context.Request.Method, context.Request.Path, context.TraceIdentifier);
+            log.LogWarning(error, "{Method} {Path} could not be answered now ({Trace})", context.Request.Method, Address(context), context.TraceIdentifier);
             context.Response.Headers.RetryAfter = "5";
             return (503, $"{(error is TransientStorageException ? "The storage" : "Billing")} does not answer at the moment. Try again in a few seconds.");
         }
-        log.LogError(error, "{Method} {Path} failed ({Trace})", context.Request.Method, context.Request.Path, context.TraceIdentifier);
+        log.LogError(error, "{Method} {Path} failed ({Trace})", context.Request.Method, Address(context), context.TraceIdentifier);
         return (500, $"Something went wrong on our side. The log has the details under {context.TraceIdentifier}.");
     }
+
+    // The pattern, never the address itself: a link's token is a key, and customers' ids need not be in a log.
+    private static string Address(HttpContext context) => (context.GetEndpoint() as RouteEndpoint)?.RoutePattern.RawText ?? "an address of nobody's";
 
     private static string Title(int status)
     {

@@ -50,31 +50,3 @@ internal static class Words
 
     private static string Snake<T>(T value) where T : struct, Enum => JsonNamingPolicy.SnakeCaseLower.ConvertName(value.ToString());
 }
-
-/// <summary>Amounts in minor units as text.</summary>
-internal static class MoneyText
-{
-    /// <summary>
-    /// <c>$29.00</c>, <c>¥2,900</c>, <c>CHF 29.00</c>, <c>KWD 2.900</c>. How many minor units make one is Stripe's rule, not ISO's
-    /// (docs.stripe.com/currencies: "Zero-decimal", "Three-decimal" and "Special cases": ISK and UGX are charged in hundredths).
-    /// </summary>
-    public static string Of(long amount, string currency)
-    {
-        var code = currency.ToUpperInvariant();
-        var (decimals, unit) = code switch
-        {
-            "BIF" or "CLP" or "DJF" or "GNF" or "JPY" or "KMF" or "KRW" or "MGA" or "PYG" or "RWF" or "VND" or "VUV" or "XAF" or "XOF" or "XPF" => (0, 1m),
-            "BHD" or "JOD" or "KWD" or "OMR" or "TND" => (3, 1000m),
-            "ISK" or "UGX" => (0, 100m),
-            _ => (2, 100m),
-        };
-        var value = Math.Round(Math.Abs((decimal)amount) / unit, decimals, MidpointRounding.AwayFromZero).ToString("N" + decimals, CultureInfo.InvariantCulture);
-        var sign = amount < 0 ? "−" : "";
-        var symbol = code switch { "USD" => "$", "EUR" => "€", "GBP" => "£", "JPY" => "¥", _ => code + "\u00a0" };
-        return sign + symbol + value;
-    }
-
-    /// <summary>MRR by currency, the largest first; a dash where there is none. Never added up across currencies.</summary>
-    public static string Of(IReadOnlyDictionary<string, long> mrr) =>
-        mrr.Count == 0 ? "–" : string.Join(" + ", mrr.OrderByDescending(m => m.Value).ThenBy(m => m.Key, StringComparer.Ordinal).Select(m => Of(m.Value, m.Key)));
-}

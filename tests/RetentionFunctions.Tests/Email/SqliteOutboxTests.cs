@@ -1,3 +1,4 @@
+using RetentionFunctions.Tests.Support;
 using System.Text.Json;
 using RetentionFunctions.Email;
 using RetentionFunctions.Local.Sqlite;

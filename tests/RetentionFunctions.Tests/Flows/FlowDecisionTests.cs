@@ -70,7 +70,7 @@ public class FlowDecisionTests
     {
         { "signed in", Paying() with { LastActiveAt = Monday.AddHours(1) }, RunOutcome.Returned },
         { "clicked: I'm back", Change(c => c with { ReturnedAt = Monday.AddHours(1) }), RunOutcome.Returned },
-        { "paused", Change(c => c with { Status = CustomerStatus.Paused }), RunOutcome.Paused },
+        { "paused", Subscribed(s => s with { State = SubscriptionState.Paused, Mrr = 0 }), RunOutcome.Paused },
         { "asked for a pause that begins with the next period", Subscribed(s => s with { Latest = s.Latest with { PauseBehavior = "void" } }), RunOutcome.Paused },
         { "cancelled", Change(c => c with { Status = CustomerStatus.Canceled }), RunOutcome.Canceled },
         { "is cancelling", Subscribed(s => s with { EndsAt = Monday.AddDays(9) }), RunOutcome.Canceled },
@@ -100,7 +100,7 @@ public class FlowDecisionTests
         { "voided", Failing() with { VoidedAt = Monday }, Paying(), RunOutcome.NoLongerDue },
         { "given up", Failing() with { UncollectibleAt = Monday }, Paying(), RunOutcome.NoLongerDue },
         { "subscription ended", Failing(), Subscribed(s => s with { State = SubscriptionState.Ended }), RunOutcome.Canceled },
-        { "paused", Failing(), Change(c => c with { Status = CustomerStatus.Paused }), RunOutcome.Paused },
+        { "paused", Failing(), Subscribed(s => s with { State = SubscriptionState.Paused, Mrr = 0 }), RunOutcome.Paused },
         { "bounced", Failing(), Change(c => c with { Suppressed = new Suppression(Monday, "hard bounce") }), RunOutcome.Suppressed },
     };
 

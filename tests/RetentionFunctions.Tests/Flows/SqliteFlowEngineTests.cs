@@ -1,3 +1,4 @@
+using RetentionFunctions.Tests.Support;
 using RetentionFunctions.Flows;
 using RetentionFunctions.Local.Sqlite;
 using RetentionFunctions.Tests.Storage;

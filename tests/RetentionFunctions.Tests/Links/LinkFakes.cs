@@ -7,14 +7,6 @@ using RetentionFunctions.Tests.Support;
 
 namespace RetentionFunctions.Tests.Links;
 
-/// <summary>A clock that stands where it is put.</summary>
-internal sealed class StandingClock(DateTimeOffset now) : TimeProvider
-{
-    public DateTimeOffset Now { get; set; } = now;
-
-    public override DateTimeOffset GetUtcNow() => Now;
-}
-
 /// <summary>Billing that remembers its calls and, as Stripe does, does a thing once per key.</summary>
 internal sealed class FakeBilling : IBilling
 {
@@ -80,7 +72,7 @@ internal sealed class LinkBench
     public LinkBuilder Builder { get; }
 
     // The one place that knows how flows are put together.
-    private FlowDispatch Flows() => new(Tables, new IdleEngine());
+    private FlowDispatch Flows() => new(Tables, new IdleEngine(), Settings, Clock);
 
     public LinkClaims Claims(LinkPurpose purpose, string? subject = null) => new()
     {

@@ -30,11 +30,3 @@ internal sealed class SqliteFixture(SqliteStoreOptions? options = null) : IAsync
         _folder.Dispose();
     }
 }
-
-/// <summary>A clock that stands still until it is moved.</summary>
-internal sealed class StandingClock(DateTimeOffset now) : TimeProvider
-{
-    public DateTimeOffset Now { get; set; } = now;
-
-    public override DateTimeOffset GetUtcNow() => Now;
-}

@@ -14,6 +14,9 @@ public sealed class FakeTables : ITables
     /// <summary>How many batches were written: unchanged means that nothing changed.</summary>
     public int Commits => _version;
 
+    /// <summary>Thrown by every call while it is set.</summary>
+    public Exception? StandingFault { get; set; }
+
     /// <summary>Thrown by the next call, once.</summary>
     public Exception? NextFault { get; set; }
 
@@ -63,6 +66,7 @@ public sealed class FakeTables : ITables
 
     private void Fault()
     {
+        if (StandingFault is not null) throw StandingFault;
         if (NextFault is not { } fault) return;
         NextFault = null;
         throw fault;

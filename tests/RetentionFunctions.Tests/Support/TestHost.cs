@@ -96,7 +96,20 @@ internal sealed class TestHost : IAsyncDisposable
 
     public Task SettleAsync() => AdvanceAsync(TimeSpan.Zero);
 
+    /// <summary>What goes on in the background while the time moves: called once for each whole day.</summary>
+    public Func<Task>? EachDay { get; set; }
+
     public async Task AdvanceAsync(TimeSpan span)
+    {
+        for (; EachDay is not null && span >= TimeSpan.FromDays(1); span -= TimeSpan.FromDays(1))
+        {
+            await MoveAsync(TimeSpan.FromDays(1));
+            await EachDay();
+        }
+        await MoveAsync(span);
+    }
+
+    private async Task MoveAsync(TimeSpan span)
     {
         var answer = await Http.PostAsJsonAsync("/local/clock", new { advance = span.ToString("c", CultureInfo.InvariantCulture) });
         Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync());
@@ -114,17 +127,10 @@ internal sealed class TestHost : IAsyncDisposable
     public async Task<JsonNode> CustomerAsync(string id = "cus_Ada") => (await GetAsync($"/api/v1/customers/{id}"))!;
 
     /// <summary>The runs of a customer, oldest first.</summary>
-    public async Task<List<JsonNode>> FlowsAsync(string customer = "cus_Ada")
-    {
-        var flows = await GetAsync($"/api/v1/flows?customer={customer}");
-        return [.. (flows as JsonArray ?? flows!["flows"] as JsonArray ?? flows["items"]!.AsArray()).Select(f => f!).OrderBy(f => (string?)f["startedAt"], StringComparer.Ordinal)];
-    }
+    public async Task<List<JsonNode>> FlowsAsync(string customer = "cus_Ada") =>
+        [.. (await GetAsync($"/api/v1/flows?customer={customer}"))!["data"]!.AsArray().Select(f => f!).OrderBy(f => (string?)f["startedAt"], StringComparer.Ordinal)];
 
-    public async Task<JsonArray> DeadLettersAsync()
-    {
-        var letters = await GetAsync("/api/v1/dead-letters");
-        return letters as JsonArray ?? (letters!["deadLetters"] ?? letters["items"])!.AsArray();
-    }
+    public async Task<JsonArray> DeadLettersAsync() => (await GetAsync("/api/v1/dead-letters"))!["data"]!.AsArray();
 
     public async Task<JsonNode?> GetAsync(string path)
     {

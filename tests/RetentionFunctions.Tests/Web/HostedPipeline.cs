@@ -50,7 +50,7 @@ internal sealed partial class HostedPipeline : IAsyncDisposable
         ((IApplicationBuilder)_app).Run(WebPipeline.Build(_app.Services, MapMore));
     }
 
-    public MemoryTables Tables { get; } = new();
+    public FakeTables Tables { get; } = new();
 
     public KeptMessages Inbox { get; } = new();
 
