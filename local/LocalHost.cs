@@ -42,6 +42,8 @@ public static class LocalHost
             builder.Logging.ClearProviders().AddSimpleConsole(console => console.SingleLine = true)
                 .SetMinimumLevel(LogLevel.Warning)
                 .AddFilter("RetentionFunctions", LogLevel.Information)
+                // An address in use is told in one sentence by Program; a loop that broke is still told here, as critical.
+                .AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.Critical)
                 // Says that keys are stored unencrypted: they are as safe as the data file beside which they lie.
                 .AddFilter("Microsoft.AspNetCore.DataProtection", LogLevel.Error);
 
@@ -103,7 +105,7 @@ public static class LocalHost
         return new WebActions
         {
             StopRun = all.GetRequiredService<FlowStop>().StopAsync,
-            Sweep = async cancel => await pump.SweepAsync(cancel),
+            Sweep = pump.SweepAsync,
             Outbox = new OutboxView(
                 async cancel => [.. (await outbox.ListAsync(500, null, cancel)).Select(sent => new OutboxMail(sent.Email, sent.SentAt))],
                 async (id, cancel) => await outbox.GetAsync(id, cancel) is { } sent ? new OutboxMail(sent.Email, sent.SentAt) : null),

@@ -27,7 +27,7 @@ public sealed record LocalOptions
           --urls URL              where to listen              (http://127.0.0.1:5080)
           --data DIR              where to keep the data       (.data)
           --clock TIME            start on a simulated clock   (--clock 2026-01-01T00:00:00Z)
-          --Section:Key=VALUE     a setting, as in retention.json (--Flows:Mode=preview)
+          --Section:Key=VALUE     a setting of retention.json  (--Flows:Mode=preview)
         """;
 
     /// <summary>Reads the command line.</summary>

@@ -22,7 +22,7 @@ try
     await app.StartAsync();
 
     // 4. How to send the first event.
-    Console.WriteLine(Welcome.Text(app));
+    Console.WriteLine(Welcome.Text(app, options, file));
     await app.WaitForShutdownAsync();
     return 0;
 }
@@ -31,8 +31,8 @@ catch (Exception e) when (e is LocalStartException or SettingsException or DataF
     await Console.Error.WriteLineAsync(e.Message);
     return 1;
 }
-catch (IOException e) when (e.InnerException is Microsoft.AspNetCore.Connections.AddressInUseException)
+catch (Exception e) when (e is System.Net.Sockets.SocketException || e.InnerException is Microsoft.AspNetCore.Connections.AddressInUseException)
 {
-    await Console.Error.WriteLineAsync($"The address is in use by another program: {e.Message} Choose another: --urls http://127.0.0.1:5081");
+    await Console.Error.WriteLineAsync($"It cannot listen there: {e.Message.TrimEnd('.')}. Stop what listens there, or choose another address: --urls http://127.0.0.1:5081");
     return 1;
 }

@@ -5,27 +5,28 @@ namespace RetentionFunctions.Local;
 /// <summary>What the terminal says after the start: where to look, and how to send the first event.</summary>
 internal static class Welcome
 {
-    private const string SignedIn = "{\"userId\":\"u1\",\"event\":\"Signed In\",\"context\":{\"traits\":{\"email\":\"ada@example.com\"}}}";
+    private const string SignedIn = "{\"userId\":\"user-1\",\"event\":\"Signed In\",\"context\":{\"traits\":{\"email\":\"ada@example.com\"}}}";
 
-    public static string Text(WebApplication app)
+    public static string Text(WebApplication app, LocalOptions options, string? file)
     {
         var settings = app.Services.GetRequiredService<RetentionSettings>();
         var clock = app.Services.GetRequiredService<LocalClock>();
         var root = app.Services.GetRequiredService<LocalAddress>().Root.GetLeftPart(UriPartial.Authority);
-        var time = clock.IsSimulated ? $"the simulated clock, {clock.GetUtcNow():yyyy-MM-dd HH:mm} UTC; it moves when you say so" : "the real clock";
-        // A secret that the founder set is not shown; one that this folder made for itself is of no use elsewhere.
-        var made = settings.AppEvents.WriteKey?.StartsWith("local_", StringComparison.Ordinal) == true;
+        var time = clock.IsSimulated ? $"simulated, at {clock.GetUtcNow():yyyy-MM-dd HH:mm} UTC; the bar on each page moves it" : "the real one";
+        var secret = LocalSecrets.LacksWebhookSecret(settings) ? "\n  then start this again with Stripe__WebhookSecrets__0=whsec_…, the secret that it prints, and:" : "";
         return $"""
 
-            RetentionFunctions runs on {root}  ({time})
+            RetentionFunctions runs on {root}
+              settings  {file ?? "the defaults: there is no retention.json here or above"}
+              data      {Path.GetFullPath(options.DataFolder)}
+              clock     {time}
 
             Send the first Stripe event:
-              stripe listen --forward-to {root.Replace("http://", "", StringComparison.Ordinal)}/stripe/webhook
+              stripe listen --forward-to {root}/stripe/webhook{secret}
               stripe trigger customer.subscription.created
-              (start this host with Stripe__WebhookSecrets__0=whsec_…, the secret that "stripe listen" prints)
 
-            Send the first app event:
-              curl -u {(made ? settings.AppEvents.WriteKey : "YOUR_WRITE_KEY")}: {root}/v1/track -H 'Content-Type: application/json' \
+            Send the first app event; it joins the Stripe customer who has the same e-mail address:
+              curl -u {LocalSecrets.WriteKeyMade(settings) ?? "YOUR_WRITE_KEY"}: {root}/v1/track -H 'Content-Type: application/json' \
                 -d '{SignedIn}'
 
             Ctrl+C stops it.

@@ -44,13 +44,13 @@ public sealed class RetentionSettings
 public sealed class ProductSettings
 {
     /// <summary>Its name, in subjects and bodies.</summary>
-    public string Name { get; set; } = "Your Product";
+    public string Name { get; set; } = "Acme";
 
     /// <summary>Where customers use it: the "back to the app" link. An absolute http(s) address.</summary>
     public string Url { get; set; } = "https://app.example.com";
 
     /// <summary>The founder's name, who signs the e-mails.</summary>
-    public string FounderName { get; set; } = "The founder";
+    public string FounderName { get; set; } = "Robin";
 
     /// <summary>The business's own IANA time zone: the sweep's hour and the fallback for customers without one.</summary>
     public string TimeZone { get; set; } = "UTC";

@@ -22,7 +22,7 @@ internal static class ApiEndpoints
         api.MapGet("/dead-letters", DeadLettersAsync);
         api.MapPost("/dead-letters/{id}/replay", ReplayAsync);
         api.MapDelete("/dead-letters/{id}", DropAsync);
-        api.MapPost("/sweep", async (WebActions actions, CancellationToken cancel) => Json(await actions.Sweep(cancel)));
+        api.MapPost("/sweep", async (WebActions actions, CancellationToken cancel) => Json(ApiSweep.Of(await actions.Sweep(cancel))));
     }
 
     /// <summary>The filter that a query string asks for, or what is wrong with it. Shared with the page, whose addresses have the same names.</summary>

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using RetentionFunctions.Customers;
 using RetentionFunctions.Flows;
 using RetentionFunctions.Health;
@@ -108,7 +109,7 @@ public record ApiCustomer
     }
 }
 
-/// <summary>One customer with all that goes with it.</summary>
+/// <summary>One customer with all that goes with it, which is written after what a list has of it.</summary>
 public sealed record ApiCustomerDetail : ApiCustomer
 {
     /// <summary>With what a list has of it.</summary>
@@ -124,15 +125,19 @@ public sealed record ApiCustomerDetail : ApiCustomer
     }
 
     /// <summary>When the customer refused marketing mail.</summary>
+    [JsonPropertyOrder(1)]
     public DateTimeOffset? UnsubscribedAt { get; }
 
     /// <summary>Since when no mail can or may reach the address.</summary>
+    [JsonPropertyOrder(1)]
     public DateTimeOffset? SuppressedAt { get; }
 
     /// <summary>All subscriptions.</summary>
+    [JsonPropertyOrder(1)]
     public IReadOnlyList<ApiSubscription> Subscriptions { get; }
 
     /// <summary>All runs, the latest start first.</summary>
+    [JsonPropertyOrder(1)]
     public IReadOnlyList<ApiFlow> Flows { get; }
 }
 
@@ -188,6 +193,19 @@ public sealed record ApiDeadLetter(string Id, string Kind, string Session, strin
 {
     internal static ApiDeadLetter Of(DeadLetter letter) =>
         new(letter.Id, Words.Of(letter.Kind), letter.Session, letter.Reason, letter.ReceivedAt, letter.At, letter.Attempts);
+}
+
+/// <summary>What a sweep did.</summary>
+/// <param name="At">When.</param>
+/// <param name="Customers">How many were scored.</param>
+/// <param name="Tiers">Of these, how many in each tier: <c>healthy, low_risk, medium_risk, high_risk</c>.</param>
+/// <param name="Candidates">For how many win-back was called for.</param>
+/// <param name="Started">How many runs were started.</param>
+/// <param name="Warning">What the founder should know; null where all is well.</param>
+public sealed record ApiSweep(DateTimeOffset At, int Customers, IReadOnlyDictionary<string, int> Tiers, int Candidates, int Started, string? Warning)
+{
+    internal static ApiSweep Of(SweepResult result) => new(
+        result.At, result.Customers, Enum.GetValues<HealthTier>().ToDictionary(tier => Words.Of(tier), tier => result.Tiers.GetValueOrDefault(tier)), result.Candidates, result.Started, result.Warning);
 }
 
 /// <summary>What became of a stop.</summary>

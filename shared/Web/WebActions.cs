@@ -1,5 +1,6 @@
 using RetentionFunctions.Email;
 using RetentionFunctions.Flows;
+using RetentionFunctions.Health;
 
 namespace RetentionFunctions.Web;
 
@@ -12,8 +13,8 @@ public sealed record WebActions
     /// <summary>Stops a run by hand. False where there is no open run of this name.</summary>
     public required Func<RunId, CancellationToken, Task<bool>> StopRun { get; init; }
 
-    /// <summary>Runs the daily sweep now and returns what it did, which is written as JSON.</summary>
-    public required Func<CancellationToken, Task<object>> Sweep { get; init; }
+    /// <summary>Runs the daily sweep now and returns what it did.</summary>
+    public required Func<CancellationToken, Task<SweepResult>> Sweep { get; init; }
 
     /// <summary>The e-mails kept instead of sent; null where a provider sends them.</summary>
     public OutboxView? Outbox { get; init; }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using RetentionFunctions.Customers;
+using RetentionFunctions.Flows;
 
 namespace RetentionFunctions.Web;
 
@@ -15,6 +16,15 @@ internal static class Words
 
     /// <summary>As a person reads it: <c>past_due</c> is "Past due".</summary>
     public static string Shown(string word) => word.Length == 0 ? "" : char.ToUpperInvariant(word[0]) + word[1..].Replace('_', ' ');
+
+    /// <summary>What became of an e-mail, as a founder says it; the API keeps the mailer's words.</summary>
+    public static string Shown(MailResult result) => result switch
+    {
+        MailResult.Accepted => "Sent",
+        MailResult.Unknown => "Perhaps sent",
+        MailResult.Previewed => "Would be sent",
+        _ => Shown(Of(result)),
+    };
 
     /// <summary>Takes <see cref="Of{T}(T)"/> back, in any case; null where it is none of them.</summary>
     public static T? Parse<T>(string? word) where T : struct, Enum
@@ -44,6 +54,10 @@ internal static class Words
         };
         return span is null ? "just now" : at > now ? $"in {span}" : $"{span} ago";
     }
+
+    /// <summary>A moment as it is told in passing: relative within 30 days, where "3 days ago" says more; the day itself beyond, where "2 months ago" says too little.</summary>
+    public static string Near(DateTimeOffset at, DateTimeOffset now) =>
+        (now - at).Duration() <= TimeSpan.FromDays(30) ? Relative(at, now) : at.UtcDateTime.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture);
 
     /// <summary>A moment in UTC: <c>2026-01-01 12:00 UTC</c>.</summary>
     public static string Utc(DateTimeOffset at) => at.UtcDateTime.ToString("yyyy-MM-dd HH:mm 'UTC'", CultureInfo.InvariantCulture);

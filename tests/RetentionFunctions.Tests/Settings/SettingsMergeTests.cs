@@ -22,7 +22,7 @@ public sealed class SettingsMergeTests
     public void Nothing_given_gives_the_defaults()
     {
         var settings = Given.Settings();
-        Assert.Equal("Your Product", settings.Product.Name);
+        Assert.Equal("Acme", settings.Product.Name);
         Assert.Equal(300, settings.Stripe.ToleranceSeconds);
         Assert.Equal(10_000, settings.Customers.TierAFrom["usd"]);
         Assert.Equal(["dunning", "win-back"], settings.Flows.Definitions.Keys.Order());

@@ -170,7 +170,7 @@ public class ApiTests
     public async Task The_sweep_answers_with_what_it_did()
     {
         await using var host = await HostedPipeline.StartAsync();
-        Assert.Equal("""{"scored":3}""", await (await host.Client.PostAsync("/api/v1/sweep", null)).Content.ReadAsStringAsync());
+        Assert.Equal("""{"at":"2026-03-10T12:00:00+00:00","customers":3,"tiers":{"healthy":1,"low_risk":0,"medium_risk":0,"high_risk":2},"candidates":2,"started":1,"warning":null}""", await (await host.Client.PostAsync("/api/v1/sweep", null)).Content.ReadAsStringAsync());
     }
 
     private static async Task<(List<string> Ids, string? Next)> PageAsync(HostedPipeline host, string query)

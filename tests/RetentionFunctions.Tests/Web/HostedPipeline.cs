@@ -8,6 +8,7 @@ using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using RetentionFunctions.Flows;
+using RetentionFunctions.Health;
 using RetentionFunctions.Intake;
 using RetentionFunctions.Settings;
 using RetentionFunctions.Storage;
@@ -41,7 +42,7 @@ internal sealed partial class HostedPipeline : IAsyncDisposable
             .AddSingleton(new WebActions
             {
                 StopRun = (run, _) => { Stopped.Add(run); return Task.FromResult(run.CustomerId != "cus_nobody"); },
-                Sweep = _ => Task.FromResult<object>(new { scored = 3 }),
+                Sweep = _ => Task.FromResult(new SweepResult { At = Now, Customers = 3, Tiers = new Dictionary<HealthTier, int> { [HealthTier.HighRisk] = 2, [HealthTier.Healthy] = 1 }, Candidates = 2, Started = 1 }),
                 Outbox = outbox ? new OutboxView(_ => Task.FromResult<IReadOnlyList<OutboxMail>>(_mails), (id, _) => Task.FromResult(_mails.FirstOrDefault(m => m.Email.Id == id))) : null,
                 AdvanceClock = clock ? (by, _) => { Advanced.Add(by); return Task.CompletedTask; } : null,
                 NotReady = _ => Task.FromResult(NotReady),

@@ -276,5 +276,23 @@ public class PageTests
     [InlineData(731 * 86400, "in 2 years")]
     public void Times_are_told_in_whole_units(int seconds, string text) => Assert.Equal(text, Words.Relative(HostedPipeline.Now.AddSeconds(seconds), HostedPipeline.Now));
 
+    [Theory]
+    [InlineData(-30, "30 days ago")]
+    [InlineData(-31, "2026-02-07")]
+    [InlineData(31, "2026-04-10")]
+    public void What_is_far_off_is_told_by_its_day(int days, string text) => Assert.Equal(text, Words.Near(HostedPipeline.Now.AddDays(days), HostedPipeline.Now));
+
+    [Fact]
+    public async Task A_busy_customers_older_events_are_folded_away()
+    {
+        await using var host = await HostedPipeline.StartAsync();
+        await host.Tables.SeedAsync(new Customer { Id = "cus_busy" });
+        for (var i = 0; i < 23; i++)
+            await host.Tables.UpsertAsync(Keys.Event("cus_busy", $"evt_{i:00}"), new EventMarker($"evt_{i:00}", "invoice.paid", HostedPipeline.Now.AddHours(-i), $"invoice {i:00}: paid"));
+        var html = await host.Client.GetStringAsync("/customers/cus_busy");
+        var folded = html.IndexOf("<summary>3 more</summary>", StringComparison.Ordinal);
+        Assert.InRange(folded, html.IndexOf("</b> invoice 19: paid <small>", StringComparison.Ordinal), html.IndexOf("</b> invoice 20: paid <small>", StringComparison.Ordinal));
+    }
+
     private static string Header(HttpResponseMessage answer, string name) => string.Join(", ", answer.Headers.GetValues(name));
 }
