@@ -81,10 +81,16 @@ public sealed partial class LocalPump(
         }
     }
 
+    /// <summary>Before the first request is served: the sweep has its hour, so that a clock that is moved at once meets it.</summary>
+    public override async Task StartAsync(CancellationToken cancellationToken)
+    {
+        await due.StartAsync(SweepId, DailySweep.NextDue(clock.GetUtcNow(), settings), cancellationToken);
+        await base.StartAsync(cancellationToken);
+    }
+
     /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        await due.StartAsync(SweepId, DailySweep.NextDue(clock.GetUtcNow(), settings), stoppingToken);
         Task arrived = inbox.Arrived.WaitAsync(stoppingToken), changed = due.Changed.WaitAsync(stoppingToken);
         while (!stoppingToken.IsCancellationRequested)
         {
