@@ -209,8 +209,8 @@ public sealed partial class LocalPump(
         await due.SettleAsync(item.Id, item.Version, next, cancel);
     }
 
-    // One second, doubling up to an hour.
-    private static TimeSpan Backoff(int attempts) => TimeSpan.FromSeconds(Math.Min(Math.Pow(2, attempts - 1), 3600));
+    // Two tries at once, for what a moment mends (a simulated clock has no other moment); then one second, doubling up to an hour.
+    private static TimeSpan Backoff(int attempts) => attempts < 3 ? TimeSpan.Zero : TimeSpan.FromSeconds(Math.Min(Math.Pow(2, attempts - 3), 3600));
 
     private static DateTimeOffset? Earlier(DateTimeOffset? a, DateTimeOffset? b) => a is null ? b : b is null ? a : a < b ? a : b;
 
