@@ -11,7 +11,7 @@ public enum DeclineKind
     /// <summary>Will not work with this card: another one is needed.</summary>
     Hard,
 
-    /// <summary>The card has expired, or its date is wrong.</summary>
+    /// <summary>The card has expired.</summary>
     ExpiredCard,
 
     /// <summary>The bank wants the customer to confirm the payment (3-D Secure).</summary>
@@ -29,7 +29,7 @@ public static class Declines
 {
     private static readonly FrozenDictionary<string, DeclineKind> Kinds = new (DeclineKind Kind, string[] Codes)[]
     {
-        (DeclineKind.ExpiredCard, ["expired_card", "invalid_expiry_month", "invalid_expiry_year", "54"]),
+        (DeclineKind.ExpiredCard, ["expired_card", "54"]),
         (DeclineKind.AuthenticationRequired,
         [
             "authentication_required", "authentication_not_handled", "payment_intent_authentication_failure", "setup_intent_authentication_failure",
@@ -41,7 +41,7 @@ public static class Declines
             // Never tried again without a new payment method.
             "incorrect_number", "lost_card", "pickup_card", "stolen_card", "highest_risk_level", "transaction_not_allowed",
             // Tried again in vain until the card's data change.
-            "incorrect_cvc", "invalid_cvc", "invalid_number",
+            "incorrect_cvc", "invalid_cvc", "invalid_number", "invalid_expiry_month", "invalid_expiry_year",
             // The card or account cannot be used for this at all.
             "fraudulent", "restricted_card", "card_not_supported", "currency_not_supported", "invalid_account", "merchant_blacklist",
             "new_account_information_available", "previously_declined_do_not_retry", "service_not_allowed", "security_violation",
@@ -53,25 +53,28 @@ public static class Declines
         ]),
     }.SelectMany(kind => kind.Codes.Select(code => (code, kind.Kind))).ToFrozenDictionary(p => p.code, p => p.Kind, StringComparer.OrdinalIgnoreCase);
 
-    private static readonly FrozenSet<string> Unsayable =
-        FrozenSet.ToFrozenSet(["fraudulent", "lost_card", "stolen_card", "pickup_card", "restricted_card", "merchant_blacklist", "highest_risk_level", "security_violation", "04", "07", "41", "43"], StringComparer.OrdinalIgnoreCase);
-
     /// <summary>The kind of a decline: the bank's code decides, else Stripe's error code; a code that neither list has is soft.</summary>
     /// <param name="code">Stripe's error code, for example <c>card_declined</c>.</param>
     /// <param name="declineCode">The bank's reason, for example <c>insufficient_funds</c>, or the network's two characters.</param>
     public static DeclineKind Kind(string? code, string? declineCode) =>
         declineCode is not null && Kinds.TryGetValue(declineCode, out var kind) || code is not null && Kinds.TryGetValue(code, out kind) ? kind : DeclineKind.Soft;
 
-    /// <summary>The kind of a failure.</summary>
-    public static DeclineKind Kind(PaymentFailure failure) => Kind(failure.Code, failure.DeclineCode);
-
     /// <summary>
-    /// The code that may be told to the customer; null where the reason must stay unsaid. Fraud, loss and theft are never said: the reader may be the thief,
-    /// and Stripe's advice is to show them as any other decline.
+    /// The kind of an invoice's latest failure. Where no code says it: a bank that asks for a confirmation after the failure, or a card on file that has
+    /// expired, else soft. Fraud, loss and theft are hard like any other: the reader may be the thief, and Stripe's advice is to say no more.
     /// </summary>
-    public static string? Sayable(string? code, string? declineCode)
+    /// <param name="invoice">The invoice, where there is one: the bank may ask for a confirmation on it.</param>
+    /// <param name="failure">The latest failure of this invoice, where its reason is known.</param>
+    /// <param name="card">The card on file, for its expiry where no reason is known.</param>
+    /// <param name="now">The present.</param>
+    public static DeclineKind Kind(Invoice? invoice, PaymentFailure? failure, Card? card, DateTimeOffset now)
     {
-        if (code is not null && Unsayable.Contains(code) || declineCode is not null && Unsayable.Contains(declineCode)) return null;
-        return declineCode ?? code;
+        var kind = Kind(failure?.Code, failure?.DeclineCode);
+        if (kind != DeclineKind.Soft) return kind;
+        if (invoice?.ActionRequiredAt is { } asked && (failure is null || failure.At <= asked)) return DeclineKind.AuthenticationRequired;
+        // A card is good to the last day of its month.
+        return failure?.DeclineCode is null && card is { ExpYear: { } year, ExpMonth: { } month } && (year, month).CompareTo((now.UtcDateTime.Year, now.UtcDateTime.Month)) < 0
+            ? DeclineKind.ExpiredCard
+            : DeclineKind.Soft;
     }
 }

@@ -87,7 +87,7 @@ public sealed class EmailComposer(EmailTemplates templates, RetentionSettings se
     {
         var (customer, invoice, failure, now) = (request.Customer, request.Invoice, request.Failure, request.Now);
         var card = failure?.Card ?? customer.Card ?? customer.Profile.Card;
-        var kind = FailureKinds.Of(invoice, failure, card, now);
+        var kind = Declines.Kind(invoice, failure, card, now);
         string? Day(DateTimeOffset? at) => at > now ? CustomerText.Day(at.Value, customer.TimeZone, settings.Product.TimeZone) : null;
         var values = new Dictionary<string, object?>(StringComparer.Ordinal)
         {
@@ -100,11 +100,11 @@ public sealed class EmailComposer(EmailTemplates templates, RetentionSettings se
             ["nextAttempt"] = tokens.Text(Day(invoice?.NextAttemptAt)),
             ["renewalDate"] = tokens.Text(Day(request.RenewalAt)),
             ["pausable"] = request.Pausable,
-            ["softDecline"] = kind == FailureKind.SoftDecline,
-            ["hardDecline"] = kind == FailureKind.HardDecline,
-            ["expiredCard"] = kind == FailureKind.ExpiredCard,
-            ["authenticationRequired"] = kind == FailureKind.AuthenticationRequired,
-            ["revoked"] = kind == FailureKind.Revoked,
+            ["softDecline"] = kind == DeclineKind.Soft,
+            ["hardDecline"] = kind == DeclineKind.Hard,
+            ["expiredCard"] = kind == DeclineKind.ExpiredCard,
+            ["authenticationRequired"] = kind == DeclineKind.AuthenticationRequired,
+            ["revoked"] = kind == DeclineKind.Revoked,
             ["appLink"] = tokens.Link("app", () => Url(request, LinkPurpose.App)),
             ["returnLink"] = tokens.Link("return", () => Url(request, LinkPurpose.Return)),
             ["pauseLink"] = tokens.Link("pause", () => Url(request, LinkPurpose.Pause)),

@@ -19,9 +19,12 @@ public static class FlowStart
     {
         if (!invoice.IsFailing || invoice.Latest is not { SubscriptionId: { } subscriptionId } latest || latest.AmountDue <= 0) return null;
         if (latest.BillingReason == "subscription_create") return null;
+        // Events come in any order: what is not known yet may come with the next one, and then this is asked again.
+        if (customer.Email is null) return null;
         var subscription = customer.Subscriptions.FirstOrDefault(s => s.Latest.SubscriptionId == subscriptionId);
         // Versions before 2018 have no billing reason: the first invoice is made together with its subscription.
-        if (latest.BillingReason is null && subscription is not null && (latest.CreatedAt - subscription.Latest.CreatedAt).Duration() < TimeSpan.FromHours(1)) return null;
+        if (latest.BillingReason is null && subscription is null) return null;
+        if (latest.BillingReason is null && (latest.CreatedAt - subscription!.Latest.CreatedAt).Duration() < TimeSpan.FromHours(1)) return null;
         if (subscription?.State is SubscriptionState.Ended or SubscriptionState.Pending || customer.DeletedAt is not null) return null;
         return invoice.FirstFailedAt is null ? "the bank asks for a confirmation" : "a payment failed";
     }

@@ -191,7 +191,7 @@ public sealed class LinkActions(ITables tables, IBilling billing, FlowDispatch f
         var failure = customer.Failures.LastOrDefault(failed => invoice is not null && (failed.InvoiceId == invoice.Id || (invoice.PaymentIntentId is not null && failed.PaymentIntentId == invoice.PaymentIntentId)));
         var card = failure?.Card ?? customer.Card ?? customer.Profile.Card;
         return new LinkPage.Pay(CustomerText.AmountDue(invoice, failure), CustomerText.Card(card), invoice?.NextAttemptAt > now ? Day(invoice.NextAttemptAt, customer) : null,
-            invoice is not null && FailureKinds.Of(invoice, failure, card, now) == FailureKind.AuthenticationRequired);
+            invoice is not null && Declines.Kind(invoice, failure, card, now) == DeclineKind.AuthenticationRequired);
     }
 
     private string? Day(DateTimeOffset? at, Customer customer) => at is null ? null : CustomerText.Day(at.Value, customer.TimeZone, settings.Product.TimeZone);

@@ -85,7 +85,7 @@ public enum StripeModeSetting
 /// <summary>Who may look.</summary>
 public sealed class AdminSettings
 {
-    /// <summary>The key of the pages and the JSON API, at least 16 characters. Null: open, on loopback only. A secret.</summary>
+    /// <summary>The key of the pages and the JSON API, at least 8 characters. Null: open, on loopback only. A secret.</summary>
     public string? Key { get; set; }
 }
 

@@ -48,8 +48,8 @@ internal static class SettingRules
         new(typeof(StripeSettings), nameof(StripeSettings.ToleranceSeconds)) { Min = 1, Max = 3600, Because = "0 would switch the check off, and within an hour a recorded request can be sent again" },
 
         new(typeof(AppEventSettings), nameof(AppEventSettings.WriteKey)) { Secret = true, Wrong = Blank, Example = "a-key-of-your-own" },
-        // 16 characters: 64 bits where they are random hexadecimal digits, far beyond what can be tried over HTTP.
-        new(typeof(AdminSettings), nameof(AdminSettings.Key)) { Secret = true, Wrong = text => text.Length < 16 ? $"has {text.Length} characters; it needs at least 16" : null, Example = "0123456789abcdef-or-better" },
+        // 8 characters: NIST's least for a secret that people choose (SP 800-63B, 5.1.1.1); wrong keys are limited to ten a minute.
+        new(typeof(AdminSettings), nameof(AdminSettings.Key)) { Secret = true, Wrong = text => text.Length < 8 ? $"has {text.Length} characters; it needs at least 8" : null, Example = "0123456789abcdef-or-better" },
 
         new(typeof(WebSettings), nameof(WebSettings.PublicUrl)) { Wrong = NotWebAddress, Format = "uri", Example = "https://retention.example.com" },
         new(typeof(WebSettings), nameof(WebSettings.MaxStripeBodyBytes)) { Min = 256 * KiB, Max = 16 * 1024 * KiB, Because = "events with many lines reach some hundred KB, and each is held in memory while its signature is checked" },

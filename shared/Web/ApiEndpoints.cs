@@ -22,6 +22,7 @@ internal static class ApiEndpoints
         api.MapGet("/dead-letters", DeadLettersAsync);
         api.MapPost("/dead-letters/{id}/replay", ReplayAsync);
         api.MapDelete("/dead-letters/{id}", DropAsync);
+        api.MapGet("/counters", CountersAsync);
         api.MapPost("/sweep", async (WebActions actions, CancellationToken cancel) => Json(ApiSweep.Of(await actions.Sweep(cancel))));
     }
 
@@ -60,9 +61,16 @@ internal static class ApiEndpoints
     {
         var (filter, wrong) = Filter(request.Query);
         if (filter is null) return WebErrors.Problem(400, wrong!);
-        return await queries.ListAsync(filter, cancel) is { } page
-            ? Json(new ApiList<ApiCustomer>([.. page.Lines.Select(ApiCustomer.Of)], page.Next, page.Matching))
-            : WebErrors.Problem(400, $"after is the 'next' of the page before; there is no customer '{filter.After}'. Begin again without it.");
+        // A person reads a page; a program that did not ask for pages wants as many as there may be.
+        if (Text(request.Query, "limit") is null) filter = filter with { Limit = CustomerFilter.MaxLimit };
+        if (await queries.ListAsync(filter, cancel) is not { } page)
+            return WebErrors.Problem(400, $"after is the id of the last customer of the page before; there is no customer '{filter.After}'. Begin again without it.");
+        // Lists are plain arrays; what belongs to the page and not to the customers stands in headers (RFC 8288).
+        var headers = request.HttpContext.Response.Headers;
+        headers["X-Total-Count"] = page.Matching.ToString(CultureInfo.InvariantCulture);
+        if (page.Next is { } next)
+            headers.Link = $"<{request.PathBase.Add(request.Path)}{QueryString.Create(request.Query.Where(q => q.Key != "after").Append(new("after", next)))}>; rel=\"next\"";
+        return Json(page.Lines.Select(ApiCustomer.Of).ToList());
     }
 
     private static async Task<IResult> CustomerAsync(string id, CustomerQueries queries, CancellationToken cancel) =>
@@ -73,7 +81,7 @@ internal static class ApiEndpoints
         var runs = Text(request.Query, "customer") is { } customer
             ? await queries.RunsAsync(customer, cancel)
             : [.. (await queries.AllRunsAsync(cancel)).Where(r => r.Status != RunStatus.Ended)];
-        return Json(new ApiList<ApiFlow>([.. runs.Select(ApiFlow.Of)], null, runs.Count));
+        return Json(runs.Select(ApiFlow.Of).ToList());
     }
 
     private static async Task<IResult> StopAsync(HttpRequest request, WebActions actions, CancellationToken cancel)
@@ -85,11 +93,10 @@ internal static class ApiEndpoints
             : WebErrors.Problem(404, $"The customer '{customer}' has no open run of the flow '{flow}' for '{occasion}'.");
     }
 
-    private static async Task<IResult> DeadLettersAsync(DeadLetters letters, CancellationToken cancel)
-    {
-        var all = await letters.ListAsync(cancel);
-        return Json(new ApiList<ApiDeadLetter>([.. all.Select(ApiDeadLetter.Of)], null, all.Count));
-    }
+    private static async Task<IResult> DeadLettersAsync(DeadLetters letters, CancellationToken cancel) =>
+        Json((await letters.ListAsync(cancel)).Select(ApiDeadLetter.Of).ToList());
+
+    private static async Task<IResult> CountersAsync(IntakeCounters counters, CancellationToken cancel) => Json(await counters.ListAsync(cancel));
 
     private static async Task<IResult> ReplayAsync(string id, DeadLetters letters, CancellationToken cancel) =>
         await letters.ReplayAsync(Id(id), cancel) ? Json(new ApiDeadLetterResult(Id(id), "replayed")) : WebErrors.Problem(404, $"There is no dead letter '{Id(id)}'.");

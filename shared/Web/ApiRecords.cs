@@ -13,12 +13,6 @@ internal static class ApiJson
     public static readonly JsonSerializerOptions Options = new(JsonSerializerDefaults.Web);
 }
 
-/// <summary>A list; all of it, or one page.</summary>
-/// <param name="Data">The items.</param>
-/// <param name="Next">What to give as <c>after</c> for the next page; null at the end.</param>
-/// <param name="Total">How many match in all.</param>
-public sealed record ApiList<T>(IReadOnlyList<T> Data, string? Next, int Total);
-
 /// <summary>An amount.</summary>
 /// <param name="Amount">In minor units.</param>
 /// <param name="Currency">Lower case ISO code; null where nothing was ever billed.</param>

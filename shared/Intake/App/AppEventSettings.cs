@@ -38,8 +38,8 @@ public sealed class AppEventSettings
     /// <summary>What is wrong, each with its key as in configuration, the problem in words, and an example that would be right.</summary>
     public IEnumerable<(string Key, string Problem, string Example)> Validate()
     {
-        if (WriteKey is not null && (WriteKey.Length < 8 || WriteKey.Any(c => c is <= ' ' or ':' or > '~')))
-            yield return ("AppEvents:WriteKey", "needs at least 8 visible ASCII characters, without spaces and colons (it is the user name of Basic authentication)", "wk_3f9a61c07be2");
+        if (WriteKey is not null && (WriteKey.Length == 0 || WriteKey.Any(c => c is <= ' ' or ':' or > '~')))
+            yield return ("AppEvents:WriteKey", "needs visible ASCII characters, without spaces and colons (it is the user name of Basic authentication)", "wk_3f9a61c07be2");
 
         foreach (var (name, mapping) in Events)
         {

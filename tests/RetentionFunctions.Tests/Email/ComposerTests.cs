@@ -158,30 +158,30 @@ public class ComposerTests
     public void People_are_greeted_by_first_name_and_companies_by_theirs(string? name, string? greeting) => Assert.Equal(greeting, CustomerText.Greeting(name));
 
     [Theory]
-    [InlineData("card_declined", "insufficient_funds", FailureKind.SoftDecline)]
-    [InlineData("card_declined", "do_not_honor", FailureKind.SoftDecline)]
-    [InlineData("card_declined", "a_code_of_next_year", FailureKind.SoftDecline)]
-    [InlineData(null, null, FailureKind.SoftDecline)]
-    [InlineData("card_declined", "lost_card", FailureKind.HardDecline)]
-    [InlineData("card_declined", "fraudulent", FailureKind.HardDecline)]
-    [InlineData("incorrect_cvc", null, FailureKind.HardDecline)]
-    [InlineData("expired_card", null, FailureKind.ExpiredCard)]
-    [InlineData("card_declined", "expired_card", FailureKind.ExpiredCard)]
-    [InlineData("authentication_required", null, FailureKind.AuthenticationRequired)]
-    [InlineData("card_declined", "authentication_required", FailureKind.AuthenticationRequired)]
-    [InlineData("card_declined", "revocation_of_all_authorizations", FailureKind.Revoked)]
-    public void Codes_tell_the_kind_of_failure(string? code, string? decline, FailureKind kind) =>
-        Assert.Equal(kind, FailureKinds.Of(null, new PaymentFailure { Id = "ch_1", At = EmailSamples.Now, Code = code, DeclineCode = decline, Currency = "usd" }, null, EmailSamples.Now));
+    [InlineData("card_declined", "insufficient_funds", DeclineKind.Soft)]
+    [InlineData("card_declined", "do_not_honor", DeclineKind.Soft)]
+    [InlineData("card_declined", "a_code_of_next_year", DeclineKind.Soft)]
+    [InlineData(null, null, DeclineKind.Soft)]
+    [InlineData("card_declined", "lost_card", DeclineKind.Hard)]
+    [InlineData("card_declined", "fraudulent", DeclineKind.Hard)]
+    [InlineData("incorrect_cvc", null, DeclineKind.Hard)]
+    [InlineData("expired_card", null, DeclineKind.ExpiredCard)]
+    [InlineData("card_declined", "expired_card", DeclineKind.ExpiredCard)]
+    [InlineData("authentication_required", null, DeclineKind.AuthenticationRequired)]
+    [InlineData("card_declined", "authentication_required", DeclineKind.AuthenticationRequired)]
+    [InlineData("card_declined", "revocation_of_all_authorizations", DeclineKind.Revoked)]
+    public void Codes_tell_the_kind_of_failure(string? code, string? decline, DeclineKind kind) =>
+        Assert.Equal(kind, Declines.Kind(null, new PaymentFailure { Id = "ch_1", At = EmailSamples.Now, Code = code, DeclineCode = decline, Currency = "usd" }, null, EmailSamples.Now));
 
     [Fact]
     public void Without_a_code_the_banks_question_or_the_cards_expiry_tells()
     {
         var asked = EmailSamples.Invoice() with { ActionRequiredAt = EmailSamples.Now };
         var later = new PaymentFailure { Id = "ch_1", At = EmailSamples.Now.AddDays(3), DeclineCode = "insufficient_funds", Currency = "usd" };
-        Assert.Equal(FailureKind.AuthenticationRequired, FailureKinds.Of(asked, null, null, EmailSamples.Now));
-        Assert.Equal(FailureKind.SoftDecline, FailureKinds.Of(asked, later, null, EmailSamples.Now));
-        Assert.Equal(FailureKind.ExpiredCard, FailureKinds.Of(null, null, new Card("visa", "4242", 2, 2026), EmailSamples.Now));
-        Assert.Equal(FailureKind.SoftDecline, FailureKinds.Of(null, null, new Card("visa", "4242", 3, 2026), EmailSamples.Now));
+        Assert.Equal(DeclineKind.AuthenticationRequired, Declines.Kind(asked, null, null, EmailSamples.Now));
+        Assert.Equal(DeclineKind.Soft, Declines.Kind(asked, later, null, EmailSamples.Now));
+        Assert.Equal(DeclineKind.ExpiredCard, Declines.Kind(null, null, new Card("visa", "4242", 2, 2026), EmailSamples.Now));
+        Assert.Equal(DeclineKind.Soft, Declines.Kind(null, null, new Card("visa", "4242", 3, 2026), EmailSamples.Now));
     }
 
     private static readonly EmailTemplates Templates = EmailTemplates.Load();

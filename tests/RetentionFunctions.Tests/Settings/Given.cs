@@ -32,7 +32,9 @@ internal static class Given
 
     public static string File(string json)
     {
-        var path = Path.Combine(Directory.CreateTempSubdirectory("retention-settings-").FullName, "retention.json");
+        var folder = Directory.CreateTempSubdirectory("retention-settings-").FullName;
+        AppDomain.CurrentDomain.ProcessExit += (_, _) => { if (Directory.Exists(folder)) Directory.Delete(folder, recursive: true); };
+        var path = Path.Combine(folder, "retention.json");
         System.IO.File.WriteAllText(path, json);
         return path;
     }

@@ -44,7 +44,7 @@ public sealed class SettingsProblemTests
         { "Stripe:ToleranceSeconds", "0", "from 1 to 3600" },
         { "Stripe:WebhookSecrets:0", "sk_test_1234567890", "does not begin with whsec_" },
         { "Stripe:WebhookSecrets", "whsec_123", "It is a list; this is a single value" },
-        { "Admin:Key", "short", "has 5 characters; it needs at least 16" },
+        { "Admin:Key", "short", "has 5 characters; it needs at least 8" },
         { "Product:Name:First", "Acme", "single value, not a group" },
         { "Flows:Definitions:win-back:Steps:first:Day", "0", "is not a place in it" },
     };
@@ -114,7 +114,7 @@ public sealed class SettingsProblemTests
 
     [Theory]
     [InlineData("Stripe:WebhookSecrets:0", "verysecret")]
-    [InlineData("Admin:Key", "verysecret")]
+    [InlineData("Admin:Key", "secret!")]
     public void A_wrong_secret_is_not_repeated(string key, string value) =>
         Assert.DoesNotContain("verysecret", Assert.Throws<SettingsException>(() => Given.Settings(null, (key, value))).Message, StringComparison.Ordinal);
 

@@ -128,9 +128,9 @@ internal sealed class TestHost : IAsyncDisposable
 
     /// <summary>The runs of a customer, oldest first.</summary>
     public async Task<List<JsonNode>> FlowsAsync(string customer = "cus_Ada") =>
-        [.. (await GetAsync($"/api/v1/flows?customer={customer}"))!["data"]!.AsArray().Select(f => f!).OrderBy(f => (string?)f["startedAt"], StringComparer.Ordinal)];
+        [.. (await GetAsync($"/api/v1/flows?customer={customer}"))!.AsArray().Select(f => f!).OrderBy(f => (string?)f["startedAt"], StringComparer.Ordinal)];
 
-    public async Task<JsonArray> DeadLettersAsync() => (await GetAsync("/api/v1/dead-letters"))!["data"]!.AsArray();
+    public async Task<JsonArray> DeadLettersAsync() => (await GetAsync("/api/v1/dead-letters"))!.AsArray();
 
     public async Task<JsonNode?> GetAsync(string path)
     {

@@ -37,7 +37,7 @@ internal sealed partial class HostedPipeline : IAsyncDisposable
         WebPipeline.AddServices(builder.Services);
         builder.Services.AddDataProtection().UseEphemeralDataProtectionProvider();
         builder.Services.AddSingleton(settings).AddSingleton<ITables>(Tables).AddSingleton<IInbox>(Inbox).AddSingleton<TimeProvider>(new StoppedClock())
-            .AddSingleton<BodyStore>().AddSingleton<DeadLetters>()
+            .AddSingleton<BodyStore>().AddSingleton<DeadLetters>().AddSingleton<IntakeCounters>()
             .AddSingleton(new FailedKeys(() => Milliseconds))
             .AddSingleton(new WebActions
             {

@@ -45,7 +45,7 @@ public sealed class AppEventSettingsTests
 
     public static TheoryData<string, string, string> Mistakes => new()
     {
-        { "AppEvents:WriteKey", "short", "AppEvents:WriteKey" },
+        { "AppEvents:WriteKey", "two words", "AppEvents:WriteKey" },
         { "AppEvents:Events:Rated:Max", "0", "AppEvents:Events:Rated:Max" },
         { "AppEvents:Events:Rated:Property", " ", "AppEvents:Events:Rated:Property" },
         { "AppEvents:Events:_:Meaning", "signIn", "AppEvents:Events:_" },

