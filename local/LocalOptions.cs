@@ -59,10 +59,12 @@ public sealed record LocalOptions
     private static string Next(IReadOnlyList<string> args, ref int i, string name) =>
         ++i < args.Count ? args[i] : throw new LocalStartException($"The option {name} needs a value.\n\n{Usage}");
 
+    // No https: a certificate belongs into the proxy that makes this host reachable from elsewhere.
     private static string CheckUrls(string text) =>
-        text.Split(';').All(url => url.Contains("://*:", StringComparison.Ordinal) || url.Contains("://+:", StringComparison.Ordinal) || (Uri.TryCreate(url, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https"))
+        text.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) is { Length: > 0 } urls
+            && urls.All(url => Uri.TryCreate(url.Replace("://*:", "://localhost:", StringComparison.Ordinal).Replace("://+:", "://localhost:", StringComparison.Ordinal), UriKind.Absolute, out var uri) && uri.Scheme == "http")
             ? text
-            : throw new LocalStartException($"--urls '{text}' is not an address. Example: --urls http://127.0.0.1:5080");
+            : throw new LocalStartException($"--urls '{text}' is not an http address. Example: --urls http://127.0.0.1:5080");
 
     private static DateTimeOffset Time(string text) =>
         DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out var time)
