@@ -72,7 +72,7 @@ public record ApiCustomer
     /// <summary><c>onboarding, habit, value</c>; null before the first sweep.</summary>
     public required string? Stage { get; init; }
 
-    /// <summary><c>a, b, c</c> among paying customers; null otherwise and before the first sweep.</summary>
+    /// <summary><c>A, B, C</c> among paying customers; null otherwise and before the first sweep.</summary>
     public required string? ValueTier { get; init; }
 
     /// <summary>The latest sign-in or core use; null where none was ever measured.</summary>
@@ -96,7 +96,7 @@ public record ApiCustomer
             MrrByCurrency = customer.Mrr,
             Health = ApiHealth.Of(customer.Health),
             Stage = customer.Health is { } health ? Words.Of(health.Stage) : null,
-            ValueTier = customer.ValueTier is { } tier ? Words.Of(tier) : null,
+            ValueTier = customer.ValueTier?.ToString(),
             LastSeenAt = lastSeenAt,
             OpenFlows = [.. customer.OpenRuns.Select(r => r.Flow)],
         };
@@ -116,6 +116,8 @@ public sealed record ApiCustomerDetail : ApiCustomer
         Subscriptions = [.. customer.Subscriptions.Select(s => new ApiSubscription(
             s.Latest.SubscriptionId, s.Latest.Plan, Words.Of(s.State), new ApiMoney(s.Mrr, s.Latest.Currency), s.Latest.PeriodEndAt, s.EndsAt, s.EndedAt))];
         Flows = [.. detail.Runs.Select(ApiFlow.Of)];
+        History = [.. detail.Scores.Select(s => new ApiScore(s.ScoredOn, s.Score, Words.Of(s.Tier)))];
+        Ledger = [.. detail.Ledger.Select(m => new ApiMovement(m.At, Words.Of(m.Kind), m.Amount, m.Currency, m.MrrAfter, m.Involuntary))];
     }
 
     /// <summary>When the customer refused marketing mail.</summary>
@@ -133,7 +135,28 @@ public sealed record ApiCustomerDetail : ApiCustomer
     /// <summary>All runs, the latest start first.</summary>
     [JsonPropertyOrder(1)]
     public IReadOnlyList<ApiFlow> Flows { get; }
+
+    /// <summary>The scores of the latest 90 days, newest first.</summary>
+    public IReadOnlyList<ApiScore> History { get; }
+
+    /// <summary>All MRR movements, in order of time.</summary>
+    public IReadOnlyList<ApiMovement> Ledger { get; }
 }
+
+/// <summary>The score of one day.</summary>
+/// <param name="On">The day, in the business's time zone.</param>
+/// <param name="Score">0–100.</param>
+/// <param name="Tier"><c>healthy, low_risk, medium_risk, high_risk</c>.</param>
+public sealed record ApiScore(DateOnly On, int Score, string Tier);
+
+/// <summary>One MRR movement.</summary>
+/// <param name="At">When it took effect.</param>
+/// <param name="Kind"><c>new, expansion, contraction, churned, reactivation, paused, resumed</c>.</param>
+/// <param name="Amount">The change in minor units a month.</param>
+/// <param name="Currency">Lower case ISO code.</param>
+/// <param name="MrrAfter">The customer's MRR in this currency after it.</param>
+/// <param name="Involuntary">Churned because a payment failed.</param>
+public sealed record ApiMovement(DateTimeOffset At, string Kind, long Amount, string Currency, long MrrAfter, bool Involuntary);
 
 /// <summary>One subscription.</summary>
 /// <param name="Id">Stripe's id.</param>

@@ -48,6 +48,8 @@ public sealed class CustomerQueries(ITables tables)
             Notes = [.. (await tables.ListAsync<Note>(Keys.Notes(id), cancel)).OrderByDescending(n => n.At).ThenBy(n => n.Id, StringComparer.Ordinal)],
             Events = [.. events.OrderByDescending(e => e.At).ThenBy(e => e.Id, StringComparer.Ordinal).Take(CustomerDetail.EventsShown)],
             EventCount = events.Count,
+            Scores = [.. (await tables.ListAsync<HealthState>(Keys.Scores(id), cancel)).OrderByDescending(s => s.ScoredOn).Take(CustomerDetail.ScoresShown)],
+            Ledger = await tables.ListAsync<Movement>(Keys.Ledger(id), cancel),
         };
     }
 
@@ -228,4 +230,13 @@ public sealed record CustomerDetail
 
     /// <summary>How many events there are in all.</summary>
     public required int EventCount { get; init; }
+
+    /// <summary>How many days of scores are shown.</summary>
+    public const int ScoresShown = 90;
+
+    /// <summary>The scores of the latest <see cref="ScoresShown"/> days, newest first.</summary>
+    public required IReadOnlyList<HealthState> Scores { get; init; }
+
+    /// <summary>All MRR movements, in order of time.</summary>
+    public required IReadOnlyList<Movement> Ledger { get; init; }
 }

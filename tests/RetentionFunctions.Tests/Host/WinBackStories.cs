@@ -74,7 +74,7 @@ public class WinBackStories
     public async Task A_pause_in_Stripe_ends_the_run_at_once()
     {
         await using var host = await AfterTwoEmailsAsync();
-        await host.StripeAsync(Ada.Pauses(host.Now, host.Now.AddMonths(2)));
+        await host.StripeAsync(host.Ada.Pauses(host.Now, host.Now.AddMonths(2)));
         await EndedAsync(host, "paused");
     }
 
@@ -89,7 +89,7 @@ public class WinBackStories
         Assert.True((await host.ClickAsync(link, ("action", "pause"), ("months", "2"))).IsSuccessStatusCode);
         var again = await host.ClickAsync(link, ("action", "pause"), ("months", "2"));
         Assert.Contains("paused", await again.Content.ReadAsStringAsync());
-        Assert.Single((await host.GetAsync($"/api/v1/customers/{Ada.Customer}"))!["subscriptions"]!.AsArray());
+        Assert.Single((await host.GetAsync($"/api/v1/customers/{host.Ada.Customer}"))!["subscriptions"]!.AsArray());
         // The sandbox answered with Stripe's event: after the paid period the customer is paused, and resumes by itself.
         await host.AdvanceAsync(TimeSpan.FromDays(31));
         Assert.Equal("paused", (string)(await host.CustomerAsync())["status"]!);
@@ -111,7 +111,7 @@ public class WinBackStories
     public async Task A_cancellation_ends_the_run_at_once()
     {
         await using var host = await AfterTwoEmailsAsync();
-        await host.StripeAsync(Ada.WillCancel(host.Now, host.Now.AddDays(20)));
+        await host.StripeAsync(host.Ada.WillCancel(host.Now, host.Now.AddDays(20)));
         await EndedAsync(host, "canceled");
     }
 
@@ -119,7 +119,7 @@ public class WinBackStories
     public async Task A_failed_payment_ends_the_run_and_dunning_takes_over()
     {
         await using var host = await AfterTwoEmailsAsync();
-        await host.StripeAsync(Ada.PaymentFails(host.Now, next: host.Now.AddDays(3)));
+        await host.StripeAsync(host.Ada.PaymentFails(host.Now, next: host.Now.AddDays(3)));
         var runs = await host.FlowsAsync();
         Assert.Equal(["ended", "running"], runs.OrderBy(r => (string)r["flow"]! == "dunning").Select(r => (string)r["status"]!));
         Assert.Equal("dunning-1", (string)(await host.OutboxAsync())[^1]["template"]!);
@@ -129,7 +129,7 @@ public class WinBackStories
     public async Task A_customer_who_was_never_measured_is_unknown_not_silent()
     {
         await using var host = await TestHost.StartAsync("2026-01-05T10:00:00Z");
-        await host.StripeAsync(Ada.SignsUp(SignUp));
+        await host.StripeAsync(host.Ada.SignsUp(SignUp));
         await host.AdvanceAsync(TimeSpan.FromDays(120));
         Assert.Empty(await host.OutboxAsync());
         var reasons = (await host.CustomerAsync())["health"]!["reasons"]!.ToJsonString();
@@ -140,8 +140,8 @@ public class WinBackStories
     public async Task When_the_whole_app_falls_silent_nothing_starts_and_the_founder_is_warned()
     {
         await using var host = await TestHost.StartAsync("2026-01-05T10:00:00Z");
-        await host.StripeAsync(Ada.SignsUp(SignUp));
-        await host.IdentifyAsync("u1", new JsonObject { ["stripeCustomerId"] = Ada.Customer });
+        await host.StripeAsync(host.Ada.SignsUp(SignUp));
+        await host.IdentifyAsync("u1", new JsonObject { ["stripeCustomerId"] = host.Ada.Customer });
         await host.TrackAsync("u1", "Signed In");
         await host.AdvanceAsync(TimeSpan.FromDays(60));
         Assert.Empty(await host.OutboxAsync());
@@ -156,7 +156,7 @@ public class WinBackStories
         for (var day = 0; day < 40 && (await host.FlowsAsync()).Count == 0; day++) await host.AdvanceAsync(TimeSpan.FromDays(1));
         var started = (DateTimeOffset)Assert.Single(await host.FlowsAsync())["startedAt"]!;
         Assert.Empty(await host.OutboxAsync());
-        Assert.Contains("Write to Ada Lovelace yourself", await host.Http.GetStringAsync($"/customers/{Ada.Customer}"));
+        Assert.Contains("Write to Ada Lovelace yourself", await host.Http.GetStringAsync($"/customers/{host.Ada.Customer}"));
         await host.AdvanceAsync(TimeSpan.FromDays(5));
         Assert.True((DateTimeOffset)(await host.OutboxAsync())[0]["at"]! >= started.AddDays(2));
     }
@@ -164,7 +164,7 @@ public class WinBackStories
     [Fact]
     public async Task E_mails_go_out_in_the_customers_own_working_hours()
     {
-        await using var host = await SilentAsync(traits: new JsonObject { ["stripeCustomerId"] = Ada.Customer, ["timezone"] = "Asia/Tokyo" });
+        await using var host = await SilentAsync(traits: new JsonObject { ["stripeCustomerId"] = "cus_Ada", ["timezone"] = "Asia/Tokyo" });
         await host.AdvanceAsync(TimeSpan.FromDays(60));
         var tokyo = TimeZoneInfo.FindSystemTimeZoneById("Asia/Tokyo");
         Assert.NotEmpty(await host.OutboxAsync());
@@ -191,13 +191,11 @@ public class WinBackStories
         Assert.Equal(2, all);
     }
 
-    private static readonly Story Ada = new();
-
     /// <summary>Ada signed up, signed in on ten days, and then no more; others go on.</summary>
     private static async Task<TestHost> SilentAsync(long amount = 4900, JsonObject? traits = null)
     {
         var host = await TestHost.StartAsync("2026-01-05T10:00:00Z");
-        var ada = new Story(amount: amount);
+        var ada = host.Ada = new Story(amount: amount);
         await host.StripeAsync(ada.SignsUp(SignUp));
         await host.AppAsync("identify", new JsonObject { ["userId"] = "u1", ["traits"] = traits ?? new JsonObject { ["email"] = "ada@example.com" } });
         for (var day = 0; day < 10; day++)

@@ -96,6 +96,9 @@ internal sealed class TestHost : IAsyncDisposable
 
     public Task SettleAsync() => AdvanceAsync(TimeSpan.Zero);
 
+    /// <summary>The customer whom most stories are about; one story to a host, because it numbers its events.</summary>
+    public Story Ada { get; set; } = new();
+
     /// <summary>What goes on in the background while the time moves: called once for each whole day.</summary>
     public Func<Task>? EachDay { get; set; }
 

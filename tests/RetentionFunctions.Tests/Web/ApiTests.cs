@@ -31,12 +31,17 @@ public class ApiTests
     {
         await using var host = await HostedPipeline.StartAsync();
         await SampleRows.FullAsync(host, "cus_1", "Ada Ltd", "seldom here");
+        await host.Tables.UpsertAsync(Keys.Score("cus_1", new DateOnly(2026, 3, 9)), new HealthState { Score = 42, Tier = HealthTier.MediumRisk, Stage = Stage.Value, ScoredOn = new DateOnly(2026, 3, 9), Reasons = [], Dimensions = [] });
+        var churned = new Movement(new DateTimeOffset(2026, 1, 2, 3, 4, 5, TimeSpan.Zero), MovementKind.Churned, -4900, "usd", 0) { Involuntary = true };
+        await host.Tables.UpsertAsync(Keys.Movement("cus_1", churned.At, "usd", 0), churned);
         await ExpectAsync(host, "/api/v1/customers/cus_1", $$"""
             {"unsubscribedAt":"2026-03-08T12:00:00+00:00","suppressedAt":"2026-03-09T12:00:00+00:00",
              "subscriptions":[{"id":"sub_1","plan":"seldom here","state":"past_due","mrr":{"amount":4900,"currency":"usd"},"periodEndAt":"2026-03-22T12:00:00+00:00","endsAt":"2026-03-22T12:00:00+00:00","endedAt":null}],
              "flows":[{{OpenRun}},{{EndedRun}}],
+             "history":[{"on":"2026-03-09","score":42,"tier":"medium_risk"}],
+             "ledger":[{"at":"2026-01-02T03:04:05+00:00","kind":"churned","amount":-4900,"currency":"usd","mrrAfter":0,"involuntary":true}],
              "id":"cus_1","email":"cus_1@example.com","name":"Ada Ltd","status":"past_due","mrr":{"amount":4900,"currency":"usd"},"mrrByCurrency":{"usd":4900},"health":{{Health}},
-             "stage":"value","valueTier":"a","lastSeenAt":"2026-02-26T12:00:00+00:00","openFlows":["dunning"]}
+             "stage":"value","valueTier":"A","lastSeenAt":"2026-02-26T12:00:00+00:00","openFlows":["dunning"]}
             """);
     }
 
@@ -50,7 +55,7 @@ public class ApiTests
         await ExpectAsync(host, "/api/v1/customers", $$"""
             [
              {"id":"cus_1","email":"cus_1@example.com","name":"Ada Ltd","status":"past_due","mrr":{"amount":4900,"currency":"usd"},"mrrByCurrency":{"usd":4900},"health":{{Health}},
-              "stage":"value","valueTier":"a","lastSeenAt":"2026-02-26T12:00:00+00:00","openFlows":["dunning"]},
+              "stage":"value","valueTier":"A","lastSeenAt":"2026-02-26T12:00:00+00:00","openFlows":["dunning"]},
              {"id":"cus_2","email":"cus_2@example.com","name":null,"status":"none","mrr":{"amount":0,"currency":"eur"},"mrrByCurrency":{},"health":null,"stage":null,"valueTier":null,"lastSeenAt":null,"openFlows":[]}]
             """);
     }
