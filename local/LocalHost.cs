@@ -114,16 +114,27 @@ public static class LocalHost
     }
 
     // A folder that ran on a simulated clock goes on from where it stood; time never runs back under what is stored.
+    // One that ran on the real clock stays there, unless nothing came in: whoever only looked may try the simulated one.
     private static async Task<LocalClock> ClockAsync(LocalOptions options, ITables tables)
     {
         var stood = (await tables.GetAsync<ClockRow>(Keys.Account("clock")))?.Value;
         if (stood is null)
         {
-            if (options.Clock is { } start && await tables.GetAsync(Keys.Account("last-sweep")) is not null)
+            if (options.Clock is { } start && await HasEventsAsync(tables))
                 throw new LocalStartException($"The data in '{options.DataFolder}' was made on the real clock; choose another folder for a simulated one (--data DIR, --clock {start:yyyy-MM-ddTHH:mm:ssZ}).");
             if (options.Clock is { } from) await tables.UpsertAsync(Keys.Account("clock"), new ClockRow(from));
             return new LocalClock(options.Clock);
         }
         return new LocalClock(options.Clock > stood.Now ? options.Clock : stood.Now);
+    }
+
+    // Every event ends in the row of a customer or in that of a user's activity.
+    private static async Task<bool> HasEventsAsync(ITables tables)
+    {
+        foreach (var bucket in Keys.AllBuckets)
+            foreach (var range in new[] { Keys.Customers(bucket), Keys.ActivitiesOfBucket(bucket) })
+                await foreach (var _ in tables.QueryAsync(range))
+                    return true;
+        return false;
     }
 }

@@ -84,7 +84,8 @@ public sealed partial class LocalPump(
     /// <summary>Before the first request is served: the sweep has its hour, so that a clock that is moved at once meets it.</summary>
     public override async Task StartAsync(CancellationToken cancellationToken)
     {
-        await due.StartAsync(SweepId, DailySweep.NextDue(clock.GetUtcNow(), settings), cancellationToken);
+        // At the latest then: a folder that was only looked at on the real clock has an hour that a simulated clock would not reach.
+        await due.WakeAsync(SweepId, DailySweep.NextDue(clock.GetUtcNow(), settings), cancellationToken);
         await base.StartAsync(cancellationToken);
     }
 

@@ -137,9 +137,11 @@ public sealed record ApiCustomerDetail : ApiCustomer
     public IReadOnlyList<ApiFlow> Flows { get; }
 
     /// <summary>The scores of the latest 90 days, newest first.</summary>
+    [JsonPropertyOrder(1)]
     public IReadOnlyList<ApiScore> History { get; }
 
     /// <summary>All MRR movements, in order of time.</summary>
+    [JsonPropertyOrder(1)]
     public IReadOnlyList<ApiMovement> Ledger { get; }
 }
 
