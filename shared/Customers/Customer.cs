@@ -12,17 +12,17 @@ public sealed record Customer
     /// <summary>Stripe's id; or <c>user:…</c> for an app user not yet tied to a customer (such rows hold activity only).</summary>
     public required string Id { get; init; }
 
-    /// <summary>The profile as the latest customer event has it; e-mail from checkout where none had one.</summary>
+    /// <summary>The profile as the latest customer event has it; see <see cref="BillingEmail"/> for where none had an address.</summary>
     public StripeProfile Profile { get; init; } = new();
 
     /// <summary>The event that <see cref="Profile"/> is from; null where none came yet.</summary>
     public Stamp? ProfileFrom { get; init; }
 
-    /// <summary>E-mail address given at checkout, used where the profile has none.</summary>
-    public string? CheckoutEmail { get; init; }
+    /// <summary>The address of the latest checkout or invoice, used where the profile has none.</summary>
+    public string? BillingEmail { get; init; }
 
-    /// <summary>The event that <see cref="CheckoutEmail"/> is from.</summary>
-    public Stamp? CheckoutFrom { get; init; }
+    /// <summary>The event that <see cref="BillingEmail"/> is from.</summary>
+    public Stamp? BillingEmailFrom { get; init; }
 
     /// <summary>When the customer was deleted in Stripe: for good.</summary>
     public DateTimeOffset? DeletedAt { get; init; }
@@ -105,9 +105,9 @@ public sealed record Customer
     /// <summary>When the last marketing e-mail went out.</summary>
     public DateTimeOffset? LastMarketingMailAt { get; init; }
 
-    /// <summary>The address to write to: the profile's, else the one given at checkout.</summary>
+    /// <summary>The address to write to: the profile's, else the one of the latest checkout or invoice.</summary>
     [System.Text.Json.Serialization.JsonIgnore]
-    public string? Email => Profile.Email ?? CheckoutEmail;
+    public string? Email => Profile.Email ?? BillingEmail;
 
     /// <summary>Stripe's name, else the app's.</summary>
     [System.Text.Json.Serialization.JsonIgnore]

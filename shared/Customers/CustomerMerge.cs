@@ -22,7 +22,8 @@ public static class CustomerMerge
         DisputeOpened f => customer with { Disputes = [.. customer.Disputes.Append(f.DisputeId).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)] },
         PaymentMethodChanged f => WithCard(customer, f.Stamp, f.Card),
         CardExpiring f => f.Stamp.IsAfter(customer.CardExpiringFrom) ? customer with { CardExpiringFrom = f.Stamp } : customer,
-        CheckoutCompleted { Email: { } email } f => f.Stamp.IsAfter(customer.CheckoutFrom) ? customer with { CheckoutEmail = email, CheckoutFrom = f.Stamp } : customer,
+        CheckoutCompleted { Email: { } email } => WithBillingEmail(customer, fact.Stamp, email),
+        InvoiceChanged { Invoice.CustomerEmail: { } email } => WithBillingEmail(customer, fact.Stamp, email),
         _ => customer,
     };
 
@@ -62,6 +63,10 @@ public static class CustomerMerge
         InvoiceChange.MarkedUncollectible => "given up",
         _ => change.ToString().ToLowerInvariant(),
     };
+
+    // Of use while no customer event came: one who was a customer before this product was set up, and whose payment fails.
+    private static Customer WithBillingEmail(Customer customer, Stamp stamp, string email) =>
+        stamp.IsAfter(customer.BillingEmailFrom) ? customer with { BillingEmail = email, BillingEmailFrom = stamp } : customer;
 
     private static Customer WithCard(Customer customer, Stamp stamp, Card? card) =>
         card is not null && stamp.IsAfter(customer.CardFrom) ? customer with { Card = card, CardFrom = stamp } : customer;

@@ -56,6 +56,9 @@ public sealed record InvoiceSnapshot
 
     /// <summary>Its charge, where the version says.</summary>
     public string? ChargeId { get; init; }
+
+    /// <summary>The customer's address when it was made (since 2019).</summary>
+    public string? CustomerEmail { get; init; }
 }
 
 /// <summary>What an invoice event says happened.</summary>

@@ -9,7 +9,7 @@ internal static class InvoiceReading
     {
         var paidAt = invoice.Object("status_transitions").Time("paid_at") ?? (change == InvoiceChange.Paid ? stamp.At : null);
         var status = Status(invoice, change);
-        var due = invoice.Whole("amount_due") ?? invoice.Whole("total") ?? throw invoice.Missing("amount_due");
+        var due = invoice.Whole("amount_due") ?? invoice.Whole("amount_remaining") ?? invoice.Whole("total") ?? throw invoice.Missing("amount_due");
         var (intent, charge) = Payment(invoice);
         var snapshot = new InvoiceSnapshot
         {
@@ -26,12 +26,13 @@ internal static class InvoiceReading
             AttemptCount = (int)Math.Clamp(invoice.Whole("attempt_count") ?? 0, 0, int.MaxValue),
             NextAttemptAt = invoice.Time("next_payment_attempt"),
             HostedUrl = invoice.Text("hosted_invoice_url"),
-            CreatedAt = invoice.Time("created") ?? invoice.Time("date") ?? throw invoice.Missing("created"), // date before 2019
+            CreatedAt = invoice.Time("created") ?? invoice.Time("date") ?? stamp.At, // date before 2019
             PaidAt = paidAt,
             CollectionMethod = invoice.Text("collection_method") ?? invoice.Text("billing"), // billing before 2019
             DueAt = invoice.Time("due_date"),
             PaymentIntentId = intent,
             ChargeId = charge,
+            CustomerEmail = invoice.Text("customer_email"),
         };
         return new InvoiceChanged(stamp, customerId, snapshot) { References = StripeReferences.Of(snapshot.InvoiceId, intent, charge) };
     }

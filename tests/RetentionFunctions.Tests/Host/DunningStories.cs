@@ -60,6 +60,16 @@ public class DunningStories
     }
 
     [Fact]
+    public async Task A_customer_from_before_the_set_up_is_reached_by_the_address_on_the_invoice()
+    {
+        await using var host = await TestHost.StartAsync("2026-02-05T10:00:00Z");
+        var failed = new Story().PaymentFails(Renewal, next: Renewal.AddDays(3)).ElementAt(1);
+        failed["data"]!["object"]!["customer_email"] = "billing@example.com";
+        await host.StripeAsync(failed);
+        Assert.Equal("billing@example.com", (string)Assert.Single(await host.OutboxAsync())["to"]!);
+    }
+
+    [Fact]
     public async Task The_first_invoice_of_a_new_subscription_brings_none()
     {
         await using var host = await TestHost.StartAsync("2026-01-05T10:00:00Z");
