@@ -15,14 +15,7 @@ internal static class Welcome
         var time = clock.IsSimulated ? $"simulated, at {clock.GetUtcNow():yyyy-MM-dd HH:mm} UTC; the bar on each page moves it" : "the real one";
         var secret = LocalSecrets.LacksWebhookSecret(settings) ? "\n  then start this again with Stripe__WebhookSecrets__0=whsec_…, the secret that it prints, and:" : "";
         // Stripe signs with the real time, and a signature is good for some minutes of the host's own.
-        var stripe = clock.IsSimulated ? $"""
-            Stripe events must be signed at the simulated time: those of "stripe listen" are refused as too old or too new.
-            For them start this on the real clock, without --clock and with another --data.
-            """ : $"""
-            Send the first Stripe event:
-              stripe listen --forward-to {root}/stripe/webhook{secret}
-              stripe trigger customer.subscription.created
-            """;
+        var stripe = clock.IsSimulated ? " (on the real clock, so without --clock and with another --data; here events must be signed at the simulated time)" : "";
         return $"""
 
             RetentionFunctions runs on {root}
@@ -30,7 +23,9 @@ internal static class Welcome
               data      {Path.GetFullPath(options.DataFolder)}
               clock     {time}
 
-            {stripe}
+            Send the first Stripe event{stripe}:
+              stripe listen --forward-to {root}/stripe/webhook{secret}
+              stripe trigger customer.subscription.created
 
             Send the first app event; it joins the Stripe customer who has the same e-mail address:
               curl -u {LocalSecrets.WriteKeyMade(settings) ?? "YOUR_WRITE_KEY"}: {root}/v1/track -H 'Content-Type: application/json' \
