@@ -155,6 +155,9 @@ public sealed class FlowAdvance(ITables tables, IMailer mailer, EmailComposer co
         var id = run.Value.Id;
         var ended = run.Value with { Status = RunStatus.Ended, Outcome = end.Outcome, EndedAt = now, EndedBecause = end.Because, DueAt = null };
         var after = view.Customer with { OpenRuns = [.. view.Customer.OpenRuns.Where(r => (r.Flow, r.Occasion) != (id.Flow, id.Occasion))] };
+        // A run that ended before its first e-mail did not use up the time until the next: the customer heard nothing.
+        if (run.Value.Sent.Count == 0 && after.LastStarts.GetValueOrDefault(id.Flow) == run.Value.StartedAt)
+            after = after with { LastStarts = after.LastStarts.Where(s => s.Key != id.Flow).ToDictionary(StringComparer.Ordinal) };
         return await tables.TryCommitAsync(RowOf(id).Partition,
         [
             new Write.Replace(RowOf(id).Key, TablesExtensions.Write(ended), run.ETag),

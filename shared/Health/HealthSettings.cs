@@ -33,13 +33,13 @@ public sealed class HealthSettings
         {
             if (!Profiles.TryGetValue(stage, out var profile))
             {
-                yield return ($"Health:Profiles:{stage}", "is missing", "{ \"Use\": 45, \"Service\": 15, \"Commercial\": 25, \"Engagement\": 15 }");
+                yield return ($"Health:Profiles:{stage}", "is missing", "{ \"Use\": 60, \"Service\": 12, \"Commercial\": 20, \"Engagement\": 8 }");
                 continue;
             }
             var weights = Enum.GetValues<Dimension>().Select(d => (Dimension: d, Weight: profile.WeightOf(d))).ToList();
             foreach (var (dimension, weight) in weights)
                 if (!(weight >= 0 && double.IsFinite(weight))) yield return ($"Health:Profiles:{stage}:{dimension}", "must be 0 or more", "25");
-            if (weights.All(w => w.Weight == 0)) yield return ($"Health:Profiles:{stage}", "needs a dimension with a weight above 0", "\"Use\": 45");
+            if (weights.All(w => w.Weight == 0)) yield return ($"Health:Profiles:{stage}", "needs a dimension with a weight above 0", "\"Use\": 60");
         }
 
         foreach (var (name, signal) in Signals)
@@ -69,18 +69,18 @@ public sealed class HealthSettings
     {
         [Stage.Onboarding] = new()
         {
-            Use = 55, Service = 15, Commercial = 20, Engagement = 10,
+            Use = 65, Service = 10, Commercial = 15, Engagement = 10,
             Why = "In the first week nothing tells as much as whether the product is used at all; there is hardly any commercial history, and few e-mails went out.",
         },
         [Stage.Habit] = new()
         {
-            Use = 45, Service = 15, Commercial = 25, Engagement = 15,
-            Why = "Until day 90 the habit forms or does not; payments begin to say something.",
+            Use = 60, Service = 12, Commercial = 20, Engagement = 8,
+            Why = "Until day 90 the habit forms or does not; payments begin to say something. Who stops using the product altogether is at high risk (under 40) though nothing else is wrong: use must outweigh the rest together.",
         },
         [Stage.Value] = new()
         {
-            Use = 35, Service = 15, Commercial = 35, Engagement = 15,
-            Why = "Later, payments, renewals and plan changes are as telling as use: many established customers use a product less and keep paying for it.",
+            Use = 60, Service = 10, Commercial = 22, Engagement = 8,
+            Why = "Later, payments, renewals and plan changes tell more than before; still, who stopped using the product altogether is at high risk though every invoice is paid.",
         },
     };
 

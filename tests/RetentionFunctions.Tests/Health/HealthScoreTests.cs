@@ -35,9 +35,9 @@ public sealed class HealthScoreTests
         var state = Score(Paying(400), [Using(Enumerable.Range(14, 60).Concat([3, 6, 9, 12]), features: false)]);
 
         Assert.Equal("sign-ins down 71 % against the last 60 days", Text(state, "signIns"));
-        // Use and the commercial side have half of the weight each; sign-ins 20 of 55 of the half, and 2/7 of the habit scores 22.9.
-        Assert.Equal(-14, Impact(state, "signIns"));
-        Assert.Equal(86, state.Score);
+        // Use has 60 of the 82 that use and the commercial side have together; sign-ins 20 of 55 of it, and 2/7 of the habit scores 22.9.
+        Assert.Equal(-21, Impact(state, "signIns"));
+        Assert.Equal(79, state.Score);
     }
 
     [Fact]
@@ -46,8 +46,8 @@ public sealed class HealthScoreTests
         var state = Score(Paying(400), [Using(Enumerable.Range(40, 34))]);
 
         Assert.Equal(0, Of(state, Dimension.Use).Score);
-        Assert.Equal(50, state.Score);
-        Assert.Equal(HealthTier.MediumRisk, state.Tier);
+        Assert.Equal(27, state.Score);
+        Assert.Equal(HealthTier.HighRisk, state.Tier);
         Assert.Equal("last active 40 days ago", Text(state, "daysSinceSeen"));
         Assert.Equal("no core feature used in the last 30 days", Text(state, "breadth"));
         Assert.Equal("sign-ins down 100 % against the last 60 days", Text(state, "signIns"));
@@ -84,22 +84,22 @@ public sealed class HealthScoreTests
 
         var state = Score(Paying(400), [mail]);
 
-        Assert.Equal(70, Of(state, Dimension.Commercial).Weight, 0.001);
-        Assert.Equal(30, Of(state, Dimension.Engagement).Weight, 0.001);
+        Assert.Equal(100.0 * 22 / 30, Of(state, Dimension.Commercial).Weight, 0.001);
+        Assert.Equal(100.0 * 8 / 30, Of(state, Dimension.Engagement).Weight, 0.001);
         Assert.Equal("opened 0 of 4 e-mails in the last 90 days", Text(state, "emailOpens"));
         Assert.Equal("clicked in 0 of 4 e-mails in the last 90 days", Text(state, "emailClicks"));
-        // 25 of 60 of 30 points at 0, 35 of 60 of 30 points at 60.
-        Assert.Equal(-13, Impact(state, "emailOpens"));
-        Assert.Equal(-7, Impact(state, "emailClicks"));
-        Assert.Equal(80, state.Score);
+        // 25 of 60 of 26.7 points at 0, 35 of 60 of 26.7 points at 60.
+        Assert.Equal(-11, Impact(state, "emailOpens"));
+        Assert.Equal(-6, Impact(state, "emailClicks"));
+        Assert.Equal(83, state.Score);
     }
 
     [Theory]
-    [InlineData(0, Stage.Onboarding, 55)]
-    [InlineData(6, Stage.Onboarding, 55)]
-    [InlineData(7, Stage.Habit, 45)]
-    [InlineData(89, Stage.Habit, 45)]
-    [InlineData(90, Stage.Value, 35)]
+    [InlineData(0, Stage.Onboarding, 65)]
+    [InlineData(6, Stage.Onboarding, 65)]
+    [InlineData(7, Stage.Habit, 60)]
+    [InlineData(89, Stage.Habit, 60)]
+    [InlineData(90, Stage.Value, 60)]
     public void Each_stage_has_its_own_weights(int days, Stage stage, double use)
     {
         var all = Enumerable.Range(0, 14).Aggregate((Activity?)Using([0]), (a, d) => ActivityUpdate.Count(a, "u", Now, Counter.SatisfactionCount))!;
@@ -251,7 +251,7 @@ public sealed class HealthScoreTests
         Assert.Equal("exports: 4 in the last 7 days", Text(state, "exports"));
         Assert.Equal("seats: 2", Text(state, "seats"));
         Assert.Equal("invites: none seen, taken as 0", Text(state, "invites"));
-        Assert.Equal(100.0 * 15 / 85, Of(state, Dimension.Engagement).Weight, 0.001);
+        Assert.Equal(100.0 * 8 / 90, Of(state, Dimension.Engagement).Weight, 0.001);
     }
 
     [Fact]

@@ -78,8 +78,8 @@ public sealed class HealthSettingsTests
         Assert.Equal("0:0, 50:40, 90:100", health.Signals["signIns"].Curve);
         Assert.Equal(20, health.Signals["tenure"].ScoreAt(5));
         Assert.Equal(Dimension.Engagement, health.Signals["exports"].Dimension);
-        Assert.Equal((90, 15), (health.Profiles[Stage.Value].Use, health.Profiles[Stage.Value].Service));
-        Assert.Equal(45, health.Profiles[Stage.Habit].Use);
+        Assert.Equal((90, 10), (health.Profiles[Stage.Value].Use, health.Profiles[Stage.Value].Service));
+        Assert.Equal(60, health.Profiles[Stage.Habit].Use);
         Assert.Equal(new DateOnly(2026, 1, 31), Assert.Single(health.NewFeatures).Since);
         Assert.Empty(health.Validate(settings.AppEvents));
     }
