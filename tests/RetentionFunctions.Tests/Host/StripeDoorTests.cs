@@ -56,7 +56,7 @@ public class StripeDoorTests
         var right = StripeSignature.Sign(both, "whsec_the_new_one", host.Now);
         Assert.Equal(HttpStatusCode.OK, (await host.PostAsync("/stripe/webhook", both, false, (StripeSignature.HeaderName, $"{right.Split(',')[0]},v1={new string('0', 64)},{right.Split(',')[1]}"))).Status);
         await host.SettleAsync();
-        Assert.Equal(3, (int)(await host.GetAsync("/api/v1/customers"))!["total"]!);
+        Assert.Equal(3, (await host.GetAsync("/api/v1/customers"))!.AsArray().Count);
     }
 
     [Theory]
@@ -191,7 +191,7 @@ public class StripeDoorTests
         {
             await OtherAsync(host);
             await host.StripeAsync(Created("cus_ours2", live));
-            var ids = (await host.GetAsync("/api/v1/customers"))!["data"]!.AsArray().Select(c => (string)c!["id"]!).Order();
+            var ids = (await host.GetAsync("/api/v1/customers"))!.AsArray().Select(c => (string)c!["id"]!).Order();
             Assert.Equal(["cus_ours", "cus_ours2"], ids);
         }
 
