@@ -24,14 +24,12 @@ public sealed class BodyStore(ITables tables)
         return message with { Body = System.Text.Encoding.UTF8.GetBytes(id), BodyStored = true };
     }
 
-    /// <summary>The body of a message as it came in.</summary>
-    /// <exception cref="UnreadableException">The stored body is gone.</exception>
-    public async Task<ReadOnlyMemory<byte>> BodyOfAsync(InboxMessage message, CancellationToken cancel = default)
-    {
-        if (!message.BodyStored) return message.Body;
-        var id = System.Text.Encoding.UTF8.GetString(message.Body.Span);
-        return await GetAsync(id, cancel) ?? throw new UnreadableException($"The stored body '{id}' is gone: it was handled and removed before. Drop this letter.");
-    }
+    /// <summary>
+    /// The body of a message as it came in; null where it was stored and is gone. It is stored before the message is queued and removed when the message
+    /// is done, so then this is a second delivery of what was handled: after a crash in between, or a copy that came while the first was handled.
+    /// </summary>
+    public async Task<ReadOnlyMemory<byte>?> BodyOfAsync(InboxMessage message, CancellationToken cancel = default) =>
+        message.BodyStored ? await GetAsync(System.Text.Encoding.UTF8.GetString(message.Body.Span), cancel) : message.Body;
 
     /// <summary>Removes the stored body of a message that is done.</summary>
     public Task DoneAsync(InboxMessage message, CancellationToken cancel = default) =>
@@ -59,7 +57,9 @@ public sealed class BodyStore(ITables tables)
             any = true;
             body.Write(Convert.FromBase64String((string)row.Read<JsonObject>()["data"]!));
         }
-        return any ? body.ToArray() : null;
+        // Not as one conditional: its null would become memory that is empty and there, as arrays turn into memory by themselves.
+        if (!any) return null;
+        return body.ToArray();
     }
 
     /// <summary>Removes it, also where it is already gone.</summary>

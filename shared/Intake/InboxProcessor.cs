@@ -14,10 +14,9 @@ public sealed partial class InboxProcessor(BodyStore bodies, DeadLetters deadLet
     /// <summary>Handles it; may be repeated at any point.</summary>
     public async Task HandleAsync(InboxMessage message, int attempt, CancellationToken cancel = default)
     {
-        ReadOnlyMemory<byte> body = default;
+        if (await bodies.BodyOfAsync(message, cancel) is not { } body) return;
         try
         {
-            body = await bodies.BodyOfAsync(message, cancel);
             await (message.Kind switch
             {
                 MessageKind.StripeEvent => stripe.HandleAsync(body, cancel),
@@ -37,7 +36,7 @@ public sealed partial class InboxProcessor(BodyStore bodies, DeadLetters deadLet
     public async Task GiveUpAsync(InboxMessage message, int attempts, string lastError, CancellationToken cancel = default)
     {
         Log.GivenUp(log, message.Id, attempts, lastError);
-        var body = await bodies.BodyOfAsync(message, cancel);
+        if (await bodies.BodyOfAsync(message, cancel) is not { } body) return;
         await deadLetters.KeepAsync(message, body, $"Handling failed {attempts} times; the last time: {lastError}", attempts, clock.GetUtcNow(), cancel);
         await bodies.DoneAsync(message, cancel);
     }

@@ -7,6 +7,7 @@ namespace RetentionFunctions.Intake;
 internal static class RequestBody
 {
     /// <summary>The body, or null where it is longer than <paramref name="most"/> bytes (also after unpacking gzip).</summary>
+    /// <exception cref="BadHttpRequestException">It says that it is gzip and is not: 400.</exception>
     public static async Task<ReadOnlyMemory<byte>?> ReadAsync(HttpRequest request, int most, CancellationToken cancel)
     {
         if (request.ContentLength > most) return null;
@@ -17,7 +18,15 @@ internal static class RequestBody
         var length = 0;
         while (true)
         {
-            var read = await source.ReadAsync(buffer.AsMemory(length), cancel);
+            int read;
+            try
+            {
+                read = await source.ReadAsync(buffer.AsMemory(length), cancel);
+            }
+            catch (InvalidDataException e)
+            {
+                throw new BadHttpRequestException("The header Content-Encoding says gzip, and the body is not.", StatusCodes.Status400BadRequest, e);
+            }
             if (read == 0) return buffer.AsMemory(0, length);
             length += read;
             if (length > most) return null;

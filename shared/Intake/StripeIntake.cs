@@ -19,7 +19,7 @@ public sealed class StripeIntake(ITables tables, BodyStore bodies, UserTies ties
         var fact = StripeReader.Read(body, settings.Customers);
         if ((fact.CustomerId ?? await OwnerAsync(fact, cancel)) is { } customerId)
         {
-            await ApplyAsync(customerId, fact, cancel);
+            await ApplyAsync(customerId, fact, [], cancel);
             return;
         }
         if (fact.References.Count == 0)
@@ -31,7 +31,7 @@ public sealed class StripeIntake(ITables tables, BodyStore bodies, UserTies ties
         await KeepOrphanAsync(fact, body, cancel);
     }
 
-    private async Task ApplyAsync(string customerId, StripeFact fact, CancellationToken cancel)
+    private async Task ApplyAsync(string customerId, StripeFact fact, HashSet<string> adopted, CancellationToken cancel)
     {
         for (var attempt = 0; ; attempt++)
         {
@@ -40,7 +40,7 @@ public sealed class StripeIntake(ITables tables, BodyStore bodies, UserTies ties
             if (attempt == 10) throw new TransientStorageException($"The customer {customerId} was changed by others ten times in a row.");
         }
         // From here on: what follows from the state that results. A delivery that finds the marker does it again, so that a crash in between is repaired.
-        await IndexAsync(customerId, fact, cancel);
+        await IndexAsync(customerId, fact, adopted, cancel);
         await flows.AfterChangeAsync(customerId, cancel);
     }
 
@@ -97,13 +97,13 @@ public sealed class StripeIntake(ITables tables, BodyStore bodies, UserTies ties
         return CustomerMerge.WithInvoice(customer, invoice);
     }
 
-    private async Task IndexAsync(string customerId, StripeFact fact, CancellationToken cancel)
+    private async Task IndexAsync(string customerId, StripeFact fact, HashSet<string> adopted, CancellationToken cancel)
     {
         foreach (var reference in fact.References)
         {
             var owner = Keys.Owner(reference.Kind, reference.Id);
             if (await tables.GetAsync(owner, cancel) is null) await tables.UpsertAsync(owner, new Owner(customerId), cancel);
-            await AdoptAsync(customerId, reference, cancel);
+            await AdoptAsync(customerId, reference, adopted, cancel);
         }
         var (email, createdAt) = fact switch
         {
@@ -136,25 +136,24 @@ public sealed class StripeIntake(ITables tables, BodyStore bodies, UserTies ties
         await bodies.PutAsync(OrphanBody(fact.Stamp.EventId), body, cancel);
         foreach (var reference in fact.References)
             await tables.UpsertAsync(Keys.Orphan(reference.Kind, reference.Id, fact.Stamp.EventId), new Orphan(fact.Stamp.EventId, fact.Stamp.EventType, fact.Stamp.At), cancel);
-        if (await OwnerAsync(fact, cancel) is { } customerId) await ApplyAsync(customerId, fact, cancel);
+        if (await OwnerAsync(fact, cancel) is { } customerId) await ApplyAsync(customerId, fact, [], cancel);
     }
 
-    private async Task AdoptAsync(string customerId, StripeReference reference, CancellationToken cancel)
+    private async Task AdoptAsync(string customerId, StripeReference reference, HashSet<string> adopted, CancellationToken cancel)
     {
         foreach (var orphan in await tables.ListAsync<Orphan>(Keys.Orphans(reference.Kind, reference.Id), cancel))
         {
+            // Its other references are adopted in turn, and two things may name each other: each is put to the customer once.
+            if (!adopted.Add(orphan.EventId)) continue;
+            // The rows go last, so that a crash in between is repaired by the next delivery. Where the body is gone, only a row was left over.
             if (await bodies.GetAsync(OrphanBody(orphan.EventId), cancel) is { } body)
             {
                 var fact = StripeReader.Read(body, settings.Customers);
-                // Its other references are adopted in turn; the row goes first so that two things that name each other end.
-                await tables.DeleteAsync(Keys.Orphan(reference.Kind, reference.Id, orphan.EventId), cancel);
-                await ApplyAsync(customerId, fact, cancel);
+                await ApplyAsync(customerId, fact, adopted, cancel);
+                foreach (var other in fact.References) await tables.DeleteAsync(Keys.Orphan(other.Kind, other.Id, orphan.EventId), cancel);
                 await bodies.DeleteAsync(OrphanBody(orphan.EventId), cancel);
             }
-            else
-            {
-                await tables.DeleteAsync(Keys.Orphan(reference.Kind, reference.Id, orphan.EventId), cancel);
-            }
+            await tables.DeleteAsync(Keys.Orphan(reference.Kind, reference.Id, orphan.EventId), cancel);
         }
     }
 

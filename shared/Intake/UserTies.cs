@@ -28,7 +28,7 @@ public sealed record UserTie(string CustomerId, TieStrength Strength, DateTimeOf
 }
 
 /// <summary>
-/// Ties app users to customers and moves what came before the tie. The move copies the user's earlier row whole, under a name of its own, so that it can be
+/// Ties app users to customers and moves what came before the tie. The move copies the user's earlier rows whole, each under a name of its own, so that it can be
 /// repeated at any time; whoever writes an untied event looks for a tie afterwards, and whoever ties moves afterwards, so that one of the two sees the other.
 /// </summary>
 public sealed class UserTies(ITables tables)
@@ -62,17 +62,50 @@ public sealed class UserTies(ITables tables)
     /// <summary>Brings what is kept under the user's former ids to the customer. May be repeated at any time.</summary>
     public async Task MoveAsync(string userId, UserTie tie, CancellationToken cancel = default)
     {
-        foreach (var former in tie.Former)
-            await foreach (var row in tables.QueryAsync(Keys.Activities(former), cancel))
-            {
-                var activity = row.Read<Activity>();
-                if (activity.Source != userId && !activity.Source.StartsWith(Moved(userId), StringComparison.Ordinal)) continue;
-                var source = activity.Source == userId ? Moved(userId) + former : activity.Source;
-                await tables.UpsertAsync(Keys.Activity(tie.CustomerId, source), activity with { Source = source }, cancel);
-                // The row of the untied user stays: it belongs to nobody else, and an event that slips in there later is copied again.
-                // A former customer must not keep what is another's.
-                if (former != Keys.UntiedUser(userId)) await tables.DeleteAsync(row.At, cancel);
-            }
+        while (true)
+        {
+            await MoveOnceAsync(userId, tie, cancel);
+            // Tied to another meanwhile: what this move brought there would stay with the wrong one.
+            if (await OfAsync(userId, cancel) is not { } now || now.CustomerId == tie.CustomerId) return;
+            tie = now;
+        }
+    }
+
+    // Only what was counted in a place is ever copied from there, whole and under the name of the place; copies never travel on. So it may be
+    // repeated, and a user who goes to and fro takes everything along each time.
+    private async Task MoveOnceAsync(string userId, UserTie tie, CancellationToken cancel)
+    {
+        var untied = Keys.UntiedUser(userId);
+        foreach (var place in tie.Former.Append(tie.CustomerId))
+        {
+            // The row of the untied user stays: it belongs to nobody else, and an event that slips in there later is copied again.
+            var counted = place == untied ? (await tables.GetAsync<Activity>(Keys.Activity(place, userId), cancel))?.Value
+                : place == tie.CustomerId ? (await tables.GetAsync<Activity>(Keys.MovedActivity(place, userId), cancel))?.Value
+                : await LeaveAsync(place, userId, cancel);
+            if (counted is null) continue;
+            var source = Moved(userId) + place;
+            await tables.UpsertAsync(Keys.Activity(tie.CustomerId, source), counted with { Source = source }, cancel);
+        }
+    }
+
+    /// <summary>Puts what a former customer's row of the user holds where it does not count for that customer, and says what there is. The copies there are removed.</summary>
+    private async Task<Activity?> LeaveAsync(string former, string userId, CancellationToken cancel)
+    {
+        foreach (var copy in await tables.ListAsync<Activity>(Keys.Activities(former), cancel))
+            if (copy.Source.StartsWith(Moved(userId), StringComparison.Ordinal)) await tables.DeleteAsync(Keys.Activity(former, copy.Source), cancel);
+
+        var (key, kept) = (Keys.Activity(former, userId), Keys.MovedActivity(former, userId));
+        for (var attempt = 0; attempt < 10; attempt++)
+        {
+            var before = await tables.GetAsync<Activity>(kept, cancel);
+            if (await tables.GetAsync<Activity>(key, cancel) is not { } row) return before?.Value;
+            var all = before is null ? row.Value : ActivityUpdate.Merge([before.Value, row.Value])! with { App = CustomerView.Latest(before.Value.App, row.Value.App) };
+            var body = TablesExtensions.Write(all);
+            // Both or neither, so that nothing counts twice and an event that comes in at this moment is not lost.
+            Write[] writes = [new Write.Delete(key.Key, row.ETag), before is null ? new Write.Insert(kept.Key, body) : new Write.Replace(kept.Key, body, before.ETag)];
+            if (await tables.TryCommitAsync(key.Partition, writes, cancel)) return all;
+        }
+        throw new TransientStorageException($"The activity of the user {userId} was changed by others ten times in a row.");
     }
 
     private static string Moved(string userId) => $"{userId} before ";

@@ -38,6 +38,9 @@ public static class Keys
     /// <summary>The activity rows of a customer.</summary>
     public static KeyRange Activities(string customerId) => RangeOf(customerId, "activity");
 
+    /// <summary>What an app user did while it belonged to this customer, and does no more: kept here, counted where the user belongs now.</summary>
+    public static RowKey MovedActivity(string customerId, string source) => Of(customerId, "moved", source);
+
     /// <summary>All activity rows of a bucket, in the order of its customers.</summary>
     public static KeyRange ActivitiesOfBucket(string bucket) => Range(bucket, "activity|");
 

@@ -11,6 +11,7 @@ public class KeysTests
     {
         { Keys.Customer("cus_1"), "29", "customer|cus_1" },
         { Keys.Activity("cus_1", "u|1"), "29", "activity|cus_1|u%007C1" },
+        { Keys.MovedActivity("cus_1", "u|1"), "29", "moved|cus_1|u%007C1" },
         { Keys.Event("cus_1", "evt_1"), "29", "event|cus_1|evt_1" },
         { Keys.Invoice("cus_1", "in_1"), "29", "invoice|cus_1|in_1" },
         { Keys.Snapshot("cus_1", "sub_1", Noon, "evt_1"), "29", "snapshot|cus_1|sub_1|1767268800|evt_1" },

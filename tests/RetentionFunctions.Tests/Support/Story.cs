@@ -77,7 +77,8 @@ internal sealed class Story(string customer = "cus_Ada", string email = "ada@exa
     public JsonObject Cancels(DateTimeOffset at, string reason = "cancellation_requested")
     {
         var subscription = SubscriptionObject("canceled", at);
-        subscription["ended_at"] = subscription["canceled_at"] = at.ToUnixTimeSeconds();
+        subscription["ended_at"] = at.ToUnixTimeSeconds();
+        subscription["canceled_at"] = at.ToUnixTimeSeconds();
         subscription["cancellation_details"] = new JsonObject { ["reason"] = reason, ["feedback"] = "unused", ["comment"] = null };
         return Event("customer.subscription.deleted", at, subscription);
     }

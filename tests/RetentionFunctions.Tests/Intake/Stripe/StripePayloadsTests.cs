@@ -9,7 +9,7 @@ namespace RetentionFunctions.Tests.Intake.Stripe;
 /// <summary>Real and officially shaped payloads, where they lie beside the repository; and payloads that nobody ever sent.</summary>
 public class StripePayloadsTests
 {
-    private static readonly Dictionary<string, string[]> TypesOf = new()
+    internal static readonly Dictionary<string, string[]> TypesOf = new()
     {
         ["customer"] = ["customer.created", "customer.updated", "customer.deleted"],
         ["subscription"] =

@@ -1,0 +1,64 @@
+using System.Net;
+using System.Net.Http.Headers;
+using System.Text;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
+using RetentionFunctions.Tests.Support;
+
+namespace RetentionFunctions.Tests.Host;
+
+/// <summary>With an admin key, over all addresses of the whole host: the founder's are shut, those of Stripe, of the app and of customers stay open.</summary>
+public class AdminKeyTests
+{
+    private const string Key = "a-key-of-some-length";
+
+    // Whoever adds an address that is open to anyone says so here.
+    private static readonly string[] Open =
+    [
+        "/stripe/webhook", "/v1/{call:regex(^(track|identify|page|screen|group|alias|batch)$)}", "/l/{token}", "/links.css", "/site.css", "/healthz", "/readyz",
+        // The sandbox's stand-in for Stripe's own page, to which customers come from an e-mail.
+        "/local/pay/{invoice?}", "/local/pay/{invoice}",
+    ];
+
+    [Fact]
+    public async Task Every_address_is_shut_without_the_key_except_those_that_are_meant_for_others()
+    {
+        await using var host = await TestHost.StartAsync(settings: new() { ["Admin:Key"] = Key });
+        var open = new HashSet<string>();
+        var shut = new HashSet<string>();
+        foreach (var endpoint in host.Services.GetRequiredService<EndpointDataSource>().Endpoints.OfType<RouteEndpoint>())
+        {
+            var pattern = "/" + endpoint.RoutePattern.RawText!.TrimStart('/');
+            var path = System.Text.RegularExpressions.Regex.Replace(pattern.Replace("{call:regex(^(track|identify|page|screen|group|alias|batch)$)}", "track", StringComparison.Ordinal), "{[^}]*}", "x");
+            foreach (var method in endpoint.Metadata.GetMetadata<HttpMethodMetadata>()!.HttpMethods)
+            {
+                using var request = new HttpRequestMessage(new HttpMethod(method), path);
+                using var answer = await host.Http.SendAsync(request);
+                // The app's own door has a key of its own, and asks for it by another name.
+                var asked = answer.StatusCode == HttpStatusCode.Unauthorized && !answer.Headers.WwwAuthenticate.ToString().Contains("app events", StringComparison.Ordinal);
+                (asked ? shut : open).Add(pattern);
+            }
+        }
+        Assert.Equal(Open.Order(StringComparer.Ordinal), open.Order(StringComparer.Ordinal));
+        Assert.Empty(shut.Intersect(open));
+        foreach (var expected in new[] { "/", "/customers/{id}", "/runs", "/dead-letters", "/outbox", "/outbox/{id}/body", "/clock/advance", "/local/outbox", "/local/clock", "/api/v1/customers", "/api/v1/sweep", "/api/v1/dead-letters/{id}/replay" })
+            Assert.Contains(expected, shut);
+    }
+
+    [Fact]
+    public async Task With_the_key_the_founder_gets_in_and_events_come_in_without_it()
+    {
+        await using var host = await TestHost.StartAsync(settings: new() { ["Admin:Key"] = Key });
+        Assert.Equal(HttpStatusCode.OK, (await host.SendStripeAsync(new Story().SignsUp(host.Now.AddDays(-1)).First().ToJsonString())).StatusCode);
+        Assert.Equal(HttpStatusCode.OK, (await host.SendAppAsync("track", """{"userId":"u1","event":"Signed In"}""")).StatusCode);
+        Assert.Equal(HttpStatusCode.NotFound, (await host.Http.GetAsync("/l/no-token-of-ours")).StatusCode);
+        Assert.Equal(HttpStatusCode.Unauthorized, (await host.Http.GetAsync("/api/v1/customers/cus_Ada")).StatusCode);
+
+        host.Http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", Key);
+        await host.SettleAsync();
+        Assert.Equal("ada@example.com", (string?)(await host.CustomerAsync())["email"]);
+        Assert.Empty(await host.OutboxAsync());
+        host.Http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes($"founder:{Key}")));
+        Assert.Contains("Ada Lovelace", await host.Http.GetStringAsync("/customers/cus_Ada"));
+    }
+}
