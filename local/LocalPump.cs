@@ -52,11 +52,10 @@ public sealed partial class LocalPump(
                 var next = Earlier(await due.NextDueAsync(cancel), await inbox.NextDelayedAsync(cancel));
                 if (next is not { } at || at > to) break;
                 // What is still due in the past failed and waits for its next try: never stand still.
-                clock.MoveTo(at > clock.GetUtcNow() ? at : clock.GetUtcNow().AddSeconds(1));
+                await MoveToAsync(at > clock.GetUtcNow() ? at : clock.GetUtcNow().AddSeconds(1), cancel);
             }
-            clock.MoveTo(to);
+            await MoveToAsync(to, cancel);
             await SettleNowAsync(cancel);
-            await tables.UpsertAsync(Keys.Account("clock"), new ClockRow(clock.GetUtcNow()), cancel);
         }
         finally
         {
@@ -116,6 +115,13 @@ public sealed partial class LocalPump(
         }
     }
 
+    // Kept before anything happens at that time: after a crash the clock must not stand before what is already stored.
+    private async Task MoveToAsync(DateTimeOffset at, CancellationToken cancel)
+    {
+        if (at > clock.GetUtcNow()) await tables.UpsertAsync(Keys.Account("clock"), new ClockRow(at), cancel);
+        clock.MoveTo(at);
+    }
+
     private async Task<TimeSpan> UntilNextAsync(CancellationToken cancel)
     {
         // A simulated clock stands: only arrivals and wake-ups count.
@@ -141,7 +147,16 @@ public sealed partial class LocalPump(
         while (await inbox.NextAsync(clock.GetUtcNow(), Batch, cancel) is { Count: > 0 } heads)
         {
             any = true;
-            await Parallel.ForEachAsync(heads, new ParallelOptions { MaxDegreeOfParallelism = Sessions, CancellationToken = cancel }, async (queued, token) => await HandleAsync(queued, token));
+            try
+            {
+                await Parallel.ForEachAsync(heads, new ParallelOptions { MaxDegreeOfParallelism = Sessions, CancellationToken = cancel }, async (queued, token) => await HandleAsync(queued, token));
+            }
+            finally
+            {
+                // Those that were neither completed nor delayed, because the loop stops or the data folder falters, also those whose turn never came:
+                // what stays taken would hold back its session until the next start.
+                foreach (var queued in heads) inbox.Release(queued.Seq);
+            }
         }
         return any;
     }
@@ -154,24 +169,27 @@ public sealed partial class LocalPump(
             await processor.HandleAsync(queued.Message, queued.Attempts + 1, cancel);
             await inbox.CompleteAsync([queued.Seq], cancel);
         }
-        catch (Exception e) when (e is not OperationCanceledException)
+        catch (Exception e) when (!cancel.IsCancellationRequested)
         {
             var attempts = queued.Attempts + 1;
             Log.Failed(log, e, queued.Message.Id, attempts);
-            if (attempts >= InboxProcessor.MaxAttempts)
-            {
-                await processor.GiveUpAsync(queued.Message, attempts, e.Message, cancel);
-                await inbox.CompleteAsync([queued.Seq], cancel);
-            }
-            else
-            {
-                await inbox.RetryLaterAsync(queued.Seq, attempts, clock.GetUtcNow() + Backoff(attempts), cancel);
-            }
+            if (attempts >= InboxProcessor.MaxAttempts && await TryGiveUpAsync(queued.Message, attempts, e.Message, cancel)) await inbox.CompleteAsync([queued.Seq], cancel);
+            else await inbox.RetryLaterAsync(queued.Seq, attempts, clock.GetUtcNow() + Backoff(attempts), cancel);
         }
-        catch (OperationCanceledException)
+    }
+
+    private async Task<bool> TryGiveUpAsync(InboxMessage message, int attempts, string lastError, CancellationToken cancel)
+    {
+        try
         {
-            inbox.Release(queued.Seq);
-            throw;
+            await processor.GiveUpAsync(message, attempts, lastError, cancel);
+            return true;
+        }
+        catch (Exception e) when (!cancel.IsCancellationRequested)
+        {
+            // Neither handled nor kept as a dead letter: it stays in the queue, so that nothing is lost, and only its own session waits.
+            Log.NotGivenUp(log, e, message.Id);
+            return false;
         }
     }
 
@@ -200,7 +218,7 @@ public sealed partial class LocalPump(
             }
             lock (failures) failures.Remove(item.Id);
         }
-        catch (Exception e) when (e is not OperationCanceledException)
+        catch (Exception e) when (!cancel.IsCancellationRequested)
         {
             int count;
             lock (failures) failures[item.Id] = count = failures.GetValueOrDefault(item.Id) + 1;
@@ -222,6 +240,9 @@ public sealed partial class LocalPump(
 
         [LoggerMessage(Level = LogLevel.Warning, Message = "Advancing {Id} failed, attempt {Attempt}; it is tried again")]
         public static partial void RunFailed(ILogger log, Exception e, string id, int attempt);
+
+        [LoggerMessage(Level = LogLevel.Error, Message = "Message {Id} could not be kept as a dead letter either; it stays in the queue and is tried again")]
+        public static partial void NotGivenUp(ILogger log, Exception e, string id);
 
         [LoggerMessage(Level = LogLevel.Error, Message = "The data folder faltered: {Reason}")]
         public static partial void Faltered(ILogger log, string reason);

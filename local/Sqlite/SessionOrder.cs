@@ -84,9 +84,11 @@ internal sealed class SessionOrder
         if (_taken.Remove(seq, out var session)) _delayed.Enqueue(session, (until, seq));
     }
 
-    /// <summary>It was not handled and may be taken again at once.</summary>
-    public void Release(long seq)
+    /// <summary>It was not handled and may be taken again at once. False where it was not taken.</summary>
+    public bool Release(long seq)
     {
-        if (_taken.Remove(seq, out var session)) _ready.Enqueue(session, seq);
+        if (!_taken.Remove(seq, out var session)) return false;
+        _ready.Enqueue(session, seq);
+        return true;
     }
 }

@@ -100,11 +100,12 @@ public sealed class SqliteInbox(SqliteStore store) : IInbox
         Arrived.Set();
     }
 
-    /// <summary>This one was taken and not handled (the loop is stopping, say): it may be taken again at once, and counts as not tried.</summary>
+    /// <summary>This one was taken and not handled (the loop is stopping, say): it may be taken again at once, and counts as not tried. Nothing where it is not taken any more.</summary>
     public void Release(long seq)
     {
-        lock (_gate) _order.Release(seq);
-        Arrived.Set();
+        bool released;
+        lock (_gate) released = _order.Release(seq);
+        if (released) Arrived.Set();
     }
 
     /// <summary>How many messages are queued: waiting, delayed or being handled.</summary>

@@ -23,4 +23,15 @@ public static class LedgerRows
         writes.AddRange(stored.Keys.Select(key => new Write.Delete(key)));
         return writes;
     }
+
+    /// <summary>
+    /// Commits a change of the customer together with the ledger's. A late event in a long history may move more rows than one batch holds: the surplus goes
+    /// first. It is derived, so a crash before the batch leaves nothing that the next attempt does not derive and write again.
+    /// </summary>
+    public static async Task<bool> TryCommitAsync(ITables tables, string partition, IReadOnlyList<Write> writes, IReadOnlyList<Write> ledger, CancellationToken cancel = default)
+    {
+        var room = TableLimits.BatchRows - writes.Count;
+        foreach (var part in ledger.Skip(room).Chunk(TableLimits.BatchRows)) await tables.TryCommitAsync(partition, part, cancel);
+        return await tables.TryCommitAsync(partition, [.. writes, .. ledger.Take(room)], cancel);
+    }
 }

@@ -137,32 +137,50 @@ public sealed class FlowAdvance(ITables tables, IMailer mailer, EmailComposer co
 
             // Somebody else changed the customer or the run while the e-mail went out: the same facts on what stands now.
             mail = await tables.GetAsync<MailRecord>(mailKey, cancel);
-            if (mail is not null && mail.Value.Result is not (MailResult.Sending or MailResult.NotSent) && mail.Value.Result != settled.Result) return;
-            if (await tables.GetAsync<Run>(RowOf(id), cancel) is not { } run2 || run2.Value.Sent.Any(s => s.Step == settled.Step)) return;
-            if (run2.Value.Status == RunStatus.Ended)
+            if (await tables.GetAsync<Run>(RowOf(id), cancel) is not { } run2) return;
+            if (run2.Value.Status == RunStatus.Ended || run2.Value.Sent.Any(s => s.Step == settled.Step))
             {
-                if (mail is not null) await tables.TryReplaceAsync(mailKey, settled, mail.ETag, cancel);
-                return;
+                // The step is done, or the run over; only what is known better about the e-mail is still worth writing.
+                if (mail is null || !IsBetterKnown(settled.Result, mail.Value.Result) || await tables.TryReplaceAsync(mailKey, settled, mail.ETag, cancel)) return;
+                continue;
             }
+            if (mail is not null && !IsBetterKnown(settled.Result, mail.Value.Result)) settled = mail.Value;
             if (await CustomerView.LoadAsync(tables, id.CustomerId, cancel) is not { } view2) return;
             (run, view) = (run2, view2);
         }
         throw new TransientStorageException($"The customer {id.CustomerId} was changed by others ten times in a row.");
     }
 
+    private static bool IsBetterKnown(MailResult now, MailResult before) => Certainty(now) > Certainty(before);
+
+    private static int Certainty(MailResult result) => result switch
+    {
+        MailResult.Sending or MailResult.NotSent => 0,
+        MailResult.Unknown => 1,
+        _ => 2,
+    };
+
     private async Task<bool> EndAsync(Stored<Run> run, CustomerView view, FlowDecision.End end, DateTimeOffset now, CancellationToken cancel)
     {
         var id = run.Value.Id;
         var ended = run.Value with { Status = RunStatus.Ended, Outcome = end.Outcome, EndedAt = now, EndedBecause = end.Because, DueAt = null };
         var after = view.Customer with { OpenRuns = [.. view.Customer.OpenRuns.Where(r => (r.Flow, r.Occasion) != (id.Flow, id.Occasion))] };
-        // A run that ended before its first e-mail did not use up the time until the next: the customer heard nothing.
-        if (run.Value.Sent.Count == 0 && after.LastStarts.GetValueOrDefault(id.Flow) == run.Value.StartedAt)
+        var writes = new List<Write> { new Write.Replace(RowOf(id).Key, TablesExtensions.Write(ended), run.ETag) };
+        // An e-mail that a crash left between "about to be sent" and "sent": nobody looks at it again, so it is said here that nobody knows.
+        var mailKey = Keys.Mail(id.CustomerId, id.Flow, id.Occasion, run.Value.Sent.Count + 1);
+        var mail = await tables.GetAsync<MailRecord>(mailKey, cancel);
+        if (mail is { Value: { Result: MailResult.Sending } sending })
+        {
+            writes.Add(new Write.Replace(mailKey.Key, TablesExtensions.Write(sending with { Result = MailResult.Unknown, Reason = "the run ended before it was known whether it went out" }), mail.ETag));
+            if (run.Value.Definition.Kind == MailKind.Marketing) after = after with { LastMarketingMailAt = sending.At };
+        }
+        else if (run.Value.Sent.Count == 0 && after.LastStarts.GetValueOrDefault(id.Flow) == run.Value.StartedAt)
+        {
+            // A run that ended before its first e-mail did not use up the time until the next: the customer heard nothing.
             after = after with { LastStarts = after.LastStarts.Where(s => s.Key != id.Flow).ToDictionary(StringComparer.Ordinal) };
-        return await tables.TryCommitAsync(RowOf(id).Partition,
-        [
-            new Write.Replace(RowOf(id).Key, TablesExtensions.Write(ended), run.ETag),
-            new Write.Replace(Keys.Customer(id.CustomerId).Key, TablesExtensions.Write(after), view.ETag),
-        ], cancel);
+        }
+        writes.Add(new Write.Replace(Keys.Customer(id.CustomerId).Key, TablesExtensions.Write(after), view.ETag));
+        return await tables.TryCommitAsync(RowOf(id).Partition, writes, cancel);
     }
 
     private static EmailRequest Request(Run run, FlowSubject subject, int step, DateTimeOffset now)

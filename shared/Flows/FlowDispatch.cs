@@ -73,7 +73,8 @@ public sealed class FlowDispatch(ITables tables, IFlowEngine engine, RetentionSe
         if (await tables.GetAsync<Run>(Keys.Run(id.CustomerId, id.Flow, id.Occasion), cancel) is not { Value: { Status: not RunStatus.Ended } run }) return;
         if (run.Status == RunStatus.Starting)
         {
-            await engine.StartAsync(id, cancel);
+            // The engine may not know of it; or it is looking for the first time at this moment, and may have read the customer before this change.
+            await engine.WakeAsync(id, cancel);
             return;
         }
         var invoice = run.InvoiceId is null ? null : (await tables.GetAsync<Invoice>(Keys.Invoice(id.CustomerId, run.InvoiceId), cancel))?.Value;

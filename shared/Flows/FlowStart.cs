@@ -50,6 +50,9 @@ public static class FlowStart
             : null;
     }
 
+    /// <summary>What a run is keyed to: a preview must not stand where the real run will.</summary>
+    internal static string Occasion(string occasion, FlowMode mode) => mode == FlowMode.Preview ? occasion + PreviewMark : occasion;
+
     /// <summary>The run as it begins; ended at once where the customer is held out.</summary>
     public static Run Begin(string flow, FlowDefinition definition, Customer customer, string occasion, string? invoiceId, string because, FlowMode mode, DateTimeOffset now)
     {
@@ -58,8 +61,7 @@ public static class FlowStart
         var personal = definition.PersonalNoteFor is { } tier && customer.ValueTier == tier;
         return new Run
         {
-            // A preview must not stand where the real run will.
-            Id = new RunId(customer.Id, flow, preview ? occasion + PreviewMark : occasion),
+            Id = new RunId(customer.Id, flow, Occasion(occasion, mode)),
             Definition = definition,
             InvoiceId = invoiceId,
             StartedAt = now,

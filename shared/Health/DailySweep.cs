@@ -55,6 +55,7 @@ public sealed partial class DailySweep(ITables tables, FlowDispatch flows, Reten
         await foreach (var row in tables.QueryAsync(Keys.Customers(bucket), cancel))
         {
             var customer = row.Read<Customer>();
+            if (StartedOn(customer, asOf)) result.StartedToday++;
             if (customer.DeletedAt is null || customer.OpenRuns.Count > 0)
                 await CustomerAsync(customer, row.ETag, activities.GetValueOrDefault(customer.Id) ?? [], invoices.GetValueOrDefault(customer.Id) ?? [], tiers, asOf, now, result, cancel);
         }
@@ -67,7 +68,7 @@ public sealed partial class DailySweep(ITables tables, FlowDispatch flows, Reten
         var lastSeen = buckets.Max(b => b.LastSeenAt);
         var candidates = buckets.SelectMany(b => b.Candidates).OrderByDescending(c => c.Mrr).ThenBy(c => c.CustomerId, StringComparer.Ordinal).ToList();
         var silent = candidates.Count > 0 && lastSeen is { } at && now - at > SilentApp;
-        var started = silent ? 0 : await StartAsync(candidates, now, cancel);
+        var started = silent ? 0 : await StartAsync(candidates, buckets.Sum(b => b.StartedToday), now, cancel);
         var result = new SweepResult
         {
             At = now,
@@ -99,12 +100,13 @@ public sealed partial class DailySweep(ITables tables, FlowDispatch flows, Reten
         for (var attempt = 0; attempt < 10; attempt++)
         {
             var writes = new List<Write>();
+            IReadOnlyList<Write> ledgerRows = [];
             var after = CustomerView.WithApp(customer, activities);
             if (after.NextChangeAt <= now)
             {
                 var snapshots = await tables.ListAsync<SubscriptionSnapshot>(Keys.Snapshots(customer.Id), cancel);
                 (after, var ledger) = CustomerDerivation.Derive(after, snapshots, settings.Customers, now);
-                writes.AddRange((await LedgerRows.DifferenceAsync(tables, customer.Id, ledger, cancel)).Take(TableLimits.BatchRows - 2));
+                ledgerRows = await LedgerRows.DifferenceAsync(tables, customer.Id, ledger, cancel);
             }
             var health = HealthScore.Compute(new HealthInput
             {
@@ -119,7 +121,7 @@ public sealed partial class DailySweep(ITables tables, FlowDispatch flows, Reten
             after = after with { Health = health, ValueTier = tiers.Of(after.Mrr) };
             writes.Add(new Write.Replace(Keys.Customer(customer.Id).Key, TablesExtensions.Write(after), etag));
             writes.Add(new Write.Upsert(Keys.Score(customer.Id, asOf).Key, TablesExtensions.Write(health)));
-            if (await tables.TryCommitAsync(Keys.Bucket(customer.Id), writes, cancel))
+            if (await LedgerRows.TryCommitAsync(tables, Keys.Bucket(customer.Id), writes, ledgerRows, cancel))
             {
                 result.Add(health.Tier);
                 var view = ActivityView.Of(activities, now);
@@ -136,29 +138,42 @@ public sealed partial class DailySweep(ITables tables, FlowDispatch flows, Reten
         throw new TransientStorageException($"The customer {customer.Id} was changed by others ten times in a row.");
     }
 
-    private async Task<int> StartAsync(List<Candidate> candidates, DateTimeOffset now, CancellationToken cancel)
+    // Counted on the customers themselves: a counter beside them would forget those that were started just before a crash.
+    private bool StartedOn(Customer customer, DateOnly day) =>
+        (customer.LastStarts.TryGetValue(FlowDispatch.WinBackFlow, out var at) && Today(at) == day) ||
+        customer.OpenRuns.Any(r => r.Flow == FlowDispatch.WinBackFlow && r.Occasion == FlowStart.Occasion(Occasion(day), FlowMode.Preview));
+
+    private async Task<int> StartAsync(List<Candidate> candidates, int already, DateTimeOffset now, CancellationToken cancel)
     {
         if (candidates.Count == 0 || !settings.Flows.Definitions.TryGetValue(FlowDispatch.WinBackFlow, out var definition)) return 0;
         var today = Today(now);
-        var counter = Keys.Counter(today, "flows.started");
-        var already = (await tables.GetAsync<Starts>(counter, cancel))?.Value.Count ?? 0;
         var started = 0;
         foreach (var candidate in candidates)
         {
             if (already + started >= settings.Flows.MaxStartsPerDay) break;
-            // Read again: the sweep may have taken a while, and the customer may be back.
-            if (await CustomerView.LoadAsync(tables, candidate.CustomerId, cancel) is not { } view) continue;
-            if (FlowStart.WinBack(view.Customer, ActivityView.Of(view.Activities, now), settings.Flows, definition, FlowDispatch.WinBackFlow, now) is not { } because) continue;
-            var run = FlowStart.Begin(FlowDispatch.WinBackFlow, definition, view.Customer, today.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture), null, because, settings.Flows.Mode, now);
-            if (await flows.StartAsync(run, view, cancel)) started++;
+            if (await StartAsync(candidate.CustomerId, definition, today, now, cancel)) started++;
         }
-        await tables.UpsertAsync(counter, new Starts(already + started), cancel);
         return started;
     }
 
-    private DateOnly Today(DateTimeOffset now) => DateOnly.FromDateTime(TimeZoneInfo.ConvertTime(now, SendTime.Zone(null, settings.Product.TimeZone)).DateTime);
+    private async Task<bool> StartAsync(string customerId, FlowDefinition definition, DateOnly today, DateTimeOffset now, CancellationToken cancel)
+    {
+        for (var attempt = 0; attempt < 10; attempt++)
+        {
+            // Read again: the sweep may have taken a while, and the customer may be back.
+            if (await CustomerView.LoadAsync(tables, customerId, cancel) is not { } view) return false;
+            if (FlowStart.WinBack(view.Customer, ActivityView.Of(view.Activities, now), settings.Flows, definition, FlowDispatch.WinBackFlow, now) is not { } because) return false;
+            var run = FlowStart.Begin(FlowDispatch.WinBackFlow, definition, view.Customer, Occasion(today), null, because, settings.Flows.Mode, now);
+            if (await flows.StartAsync(run, view, cancel)) return true;
+            // Started before, or the customer changed between reading and writing: then once more.
+            if (await tables.GetAsync(Keys.Run(customerId, FlowDispatch.WinBackFlow, run.Id.Occasion), cancel) is not null) return false;
+        }
+        throw new TransientStorageException($"The customer {customerId} was changed by others ten times in a row.");
+    }
 
-    private sealed record Starts(int Count);
+    private static string Occasion(DateOnly day) => day.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture);
+
+    private DateOnly Today(DateTimeOffset now) => DateOnly.FromDateTime(TimeZoneInfo.ConvertTime(now, SendTime.Zone(null, settings.Product.TimeZone)).DateTime);
 
     private static partial class Log
     {
@@ -172,6 +187,9 @@ public sealed class BucketResult
 {
     /// <summary>Customers scored.</summary>
     public int Customers { get; set; }
+
+    /// <summary>Customers for whom win-back was started earlier on this day.</summary>
+    public int StartedToday { get; set; }
 
     /// <summary>The latest app event of anybody, tied or not.</summary>
     public DateTimeOffset? LastSeenAt { get; set; }

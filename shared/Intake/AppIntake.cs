@@ -26,35 +26,37 @@ public sealed class AppIntake(ITables tables, UserTies ties, FlowDispatch flows,
         }
 
         var before = await ties.OfAsync(appEvent.UserId, cancel);
-        await CountAsync(appEvent, before, cancel);
+        var countedAtHome = await CountAsync(appEvent, before, cancel);
         if (appEvent.Traits is { ValueKind: JsonValueKind.Object } traits) await TieAsync(appEvent, traits, cancel);
-        // Whoever wrote an event without a tie looks again: it may have been made meanwhile.
+        // Whoever wrote an event without a tie, or under the one before, looks again: another may have been made meanwhile. So does a delivery that finds the
+        // event counted under a former id: the one before may have stopped between counting and moving.
         if (await ties.OfAsync(appEvent.UserId, cancel) is not { } tie) return;
-        if (before?.CustomerId != tie.CustomerId) await ties.MoveAsync(appEvent.UserId, tie, cancel);
+        if (!countedAtHome || before?.CustomerId != tie.CustomerId) await ties.MoveAsync(appEvent.UserId, tie, cancel);
         await flows.AfterChangeAsync(tie.CustomerId, cancel);
     }
 
-    private async Task CountAsync(AppEvent appEvent, UserTie? tie, CancellationToken cancel)
+    // False where it was counted before, under an id that the user had before its tie.
+    private async Task<bool> CountAsync(AppEvent appEvent, UserTie? tie, CancellationToken cancel)
     {
         var id = $"{appEvent.UserId}:{appEvent.MessageId}";
         foreach (var former in tie?.Former ?? [])
-            if (await tables.GetAsync(Keys.Event(former, id), cancel) is not null) return;
+            if (await tables.GetAsync(Keys.Event(former, id), cancel) is not null) return false;
         var subject = tie?.CustomerId ?? Keys.UntiedUser(appEvent.UserId);
         var key = Keys.Activity(subject, appEvent.UserId);
         var marker = new EventMarker(id, appEvent.Type.ToString().ToLowerInvariant(), appEvent.At, appEvent.Name ?? "") { FromApp = true };
         for (var attempt = 0; attempt < 10; attempt++)
         {
-            if (await tables.GetAsync(Keys.Event(subject, id), cancel) is not null) return;
+            if (await tables.GetAsync(Keys.Event(subject, id), cancel) is not null) return true;
             var known = await tables.GetAsync<Activity>(key, cancel);
             var activity = ActivityUpdate.Apply(known?.Value, appEvent, settings.AppEvents);
-            activity = activity with { App = CustomerView.Latest(activity.App, Said(appEvent)) };
+            activity = activity with { App = CustomerView.Latest(known?.Value.App, Said(appEvent)) };
             var row = TablesExtensions.Write(activity);
             Write[] writes =
             [
                 new Write.Insert(Keys.Event(subject, id).Key, TablesExtensions.Write(marker)),
                 known is null ? new Write.Insert(key.Key, row) : new Write.Replace(key.Key, row, known.ETag),
             ];
-            if (await tables.TryCommitAsync(key.Partition, writes, cancel)) return;
+            if (await tables.TryCommitAsync(key.Partition, writes, cancel)) return true;
         }
         throw new TransientStorageException($"The activity of the user {appEvent.UserId} was changed by others ten times in a row.");
     }

@@ -19,7 +19,7 @@ public sealed class StripeIntake(ITables tables, BodyStore bodies, UserTies ties
         var fact = StripeReader.Read(body, settings.Customers);
         if ((fact.CustomerId ?? await OwnerAsync(fact, cancel)) is { } customerId)
         {
-            await ApplyAsync(customerId, fact, [], cancel);
+            await ApplyAsync(customerId, fact, cancel);
             return;
         }
         if (fact.References.Count == 0)
@@ -31,17 +31,43 @@ public sealed class StripeIntake(ITables tables, BodyStore bodies, UserTies ties
         await KeepOrphanAsync(fact, body, cancel);
     }
 
-    private async Task ApplyAsync(string customerId, StripeFact fact, HashSet<string> adopted, CancellationToken cancel)
+    private async Task ApplyAsync(string customerId, StripeFact first, CancellationToken cancel)
     {
-        for (var attempt = 0; ; attempt++)
+        var facts = new Queue<StripeFact>([first]);
+        var seen = new HashSet<string>(StringComparer.Ordinal) { first.Stamp.EventId };
+        var adopted = new List<(RowKey Row, string EventId)>();
+        while (facts.TryDequeue(out var fact))
         {
-            if (await tables.GetAsync(Keys.Event(customerId, fact.Stamp.EventId), cancel) is not null) break;
-            if (await TryWriteAsync(customerId, fact, cancel)) break;
-            if (attempt == 10) throw new TransientStorageException($"The customer {customerId} was changed by others ten times in a row.");
+            await WriteAsync(customerId, fact, cancel);
+            // From here on: what follows from the state that results. A delivery that finds the marker does it again, so that a crash in between is repaired.
+            await IndexAsync(customerId, fact, cancel);
+            foreach (var (row, eventId) in await OrphansAsync(fact, cancel))
+            {
+                adopted.Add((row, eventId));
+                // Things may name each other: each event once.
+                if (seen.Add(eventId) && await bodies.GetAsync(OrphanBody(eventId), cancel) is { } body) facts.Enqueue(StripeReader.Read(body, settings.Customers));
+            }
         }
-        // From here on: what follows from the state that results. A delivery that finds the marker does it again, so that a crash in between is repaired.
-        await IndexAsync(customerId, fact, adopted, cancel);
         await flows.AfterChangeAsync(customerId, cancel);
+        // Only now that they count: what a crash leaves here is found and adopted again. So in the reverse of the order in which they were found, and of each
+        // the row by which it was found at the very end.
+        foreach (var orphan in adopted.GroupBy(a => a.EventId, a => a.Row).Reverse())
+        {
+            var rows = orphan.Distinct().ToList();
+            foreach (var row in rows.Skip(1)) await tables.DeleteAsync(row, cancel);
+            await bodies.DeleteAsync(OrphanBody(orphan.Key), cancel);
+            await tables.DeleteAsync(rows[0], cancel);
+        }
+    }
+
+    private async Task WriteAsync(string customerId, StripeFact fact, CancellationToken cancel)
+    {
+        for (var attempt = 0; attempt < 10; attempt++)
+        {
+            if (await tables.GetAsync(Keys.Event(customerId, fact.Stamp.EventId), cancel) is not null) return;
+            if (await TryWriteAsync(customerId, fact, cancel)) return;
+        }
+        throw new TransientStorageException($"The customer {customerId} was changed by others ten times in a row.");
     }
 
     private async Task<bool> TryWriteAsync(string customerId, StripeFact fact, CancellationToken cancel)
@@ -72,11 +98,7 @@ public sealed class StripeIntake(ITables tables, BodyStore bodies, UserTies ties
         var row = TablesExtensions.Write(after);
         var key = Keys.Customer(customerId);
         writes.Add(found is null ? new Write.Insert(key.Key, row) : new Write.Replace(key.Key, row, found.ETag));
-        // A late event in a long history may move more ledger rows than one batch holds. The surplus goes first: it is derived, so a crash
-        // before the marker leaves nothing that the next delivery does not derive and write again.
-        var room = TableLimits.BatchRows - writes.Count;
-        foreach (var part in ledger.Skip(room).Chunk(TableLimits.BatchRows)) await tables.TryCommitAsync(key.Partition, part, cancel);
-        return await tables.TryCommitAsync(key.Partition, [.. writes, .. ledger.Take(room)], cancel);
+        return await LedgerRows.TryCommitAsync(tables, key.Partition, writes, ledger, cancel);
     }
 
     private async Task<(Customer Customer, IReadOnlyList<Write> Ledger)> DeriveAsync(Customer customer, SubscriptionSnapshot? added, CancellationToken cancel)
@@ -97,13 +119,12 @@ public sealed class StripeIntake(ITables tables, BodyStore bodies, UserTies ties
         return CustomerMerge.WithInvoice(customer, invoice);
     }
 
-    private async Task IndexAsync(string customerId, StripeFact fact, HashSet<string> adopted, CancellationToken cancel)
+    private async Task IndexAsync(string customerId, StripeFact fact, CancellationToken cancel)
     {
         foreach (var reference in fact.References)
         {
             var owner = Keys.Owner(reference.Kind, reference.Id);
             if (await tables.GetAsync(owner, cancel) is null) await tables.UpsertAsync(owner, new Owner(customerId), cancel);
-            await AdoptAsync(customerId, reference, adopted, cancel);
         }
         var (email, createdAt) = fact switch
         {
@@ -136,25 +157,15 @@ public sealed class StripeIntake(ITables tables, BodyStore bodies, UserTies ties
         await bodies.PutAsync(OrphanBody(fact.Stamp.EventId), body, cancel);
         foreach (var reference in fact.References)
             await tables.UpsertAsync(Keys.Orphan(reference.Kind, reference.Id, fact.Stamp.EventId), new Orphan(fact.Stamp.EventId, fact.Stamp.EventType, fact.Stamp.At), cancel);
-        if (await OwnerAsync(fact, cancel) is { } customerId) await ApplyAsync(customerId, fact, [], cancel);
+        if (await OwnerAsync(fact, cancel) is { } customerId) await ApplyAsync(customerId, fact, cancel);
     }
 
-    private async Task AdoptAsync(string customerId, StripeReference reference, HashSet<string> adopted, CancellationToken cancel)
+    private async Task<List<(RowKey Row, string EventId)>> OrphansAsync(StripeFact fact, CancellationToken cancel)
     {
-        foreach (var orphan in await tables.ListAsync<Orphan>(Keys.Orphans(reference.Kind, reference.Id), cancel))
-        {
-            // Its other references are adopted in turn, and two things may name each other: each is put to the customer once.
-            if (!adopted.Add(orphan.EventId)) continue;
-            // The rows go last, so that a crash in between is repaired by the next delivery. Where the body is gone, only a row was left over.
-            if (await bodies.GetAsync(OrphanBody(orphan.EventId), cancel) is { } body)
-            {
-                var fact = StripeReader.Read(body, settings.Customers);
-                await ApplyAsync(customerId, fact, adopted, cancel);
-                foreach (var other in fact.References) await tables.DeleteAsync(Keys.Orphan(other.Kind, other.Id, orphan.EventId), cancel);
-                await bodies.DeleteAsync(OrphanBody(orphan.EventId), cancel);
-            }
-            await tables.DeleteAsync(Keys.Orphan(reference.Kind, reference.Id, orphan.EventId), cancel);
-        }
+        var found = new List<(RowKey, string)>();
+        foreach (var reference in fact.References)
+            await foreach (var row in tables.QueryAsync(Keys.Orphans(reference.Kind, reference.Id), cancel)) found.Add((row.At, row.Read<Orphan>().EventId));
+        return found;
     }
 
     private static EventMarker Marker(StripeFact fact) => new(fact.Stamp.EventId, fact.Stamp.EventType, fact.Stamp.At, CustomerMerge.Describe(fact));

@@ -78,13 +78,23 @@ public sealed class UserTies(ITables tables)
         var untied = Keys.UntiedUser(userId);
         foreach (var place in tie.Former.Append(tie.CustomerId))
         {
-            // The row of the untied user stays: it belongs to nobody else, and an event that slips in there later is copied again.
-            var counted = place == untied ? (await tables.GetAsync<Activity>(Keys.Activity(place, userId), cancel))?.Value
-                : place == tie.CustomerId ? (await tables.GetAsync<Activity>(Keys.MovedActivity(place, userId), cancel))?.Value
-                : await LeaveAsync(place, userId, cancel);
-            if (counted is null) continue;
             var source = Moved(userId) + place;
-            await tables.UpsertAsync(Keys.Activity(tie.CustomerId, source), counted with { Source = source }, cancel);
+            var to = Keys.Activity(tie.CustomerId, source);
+            // The copy is read before what it is made of, and replaced only as it was read: of two who move at the same time, the one who saw less cannot
+            // write over the one who saw more.
+            for (var attempt = 0; ; attempt++)
+            {
+                if (attempt == 10) throw new TransientStorageException($"The activity of the user {userId} was changed by others ten times in a row.");
+                var copy = await tables.GetAsync(to, cancel);
+                // The row of the untied user stays: it belongs to nobody else, and an event that slips in there later is copied again.
+                var counted = place == untied ? (await tables.GetAsync<Activity>(Keys.Activity(place, userId), cancel))?.Value
+                    : place == tie.CustomerId ? (await tables.GetAsync<Activity>(Keys.MovedActivity(place, userId), cancel))?.Value
+                    : await LeaveAsync(place, userId, cancel);
+                if (counted is null) break;
+                var body = TablesExtensions.Write(counted with { Source = source });
+                if (copy is not null && copy.Body.Span.SequenceEqual(body.Span)) break;
+                if (await tables.TryCommitAsync(to.Partition, [copy is null ? new Write.Insert(to.Key, body) : new Write.Replace(to.Key, body, copy.ETag)], cancel)) break;
+            }
         }
     }
 
