@@ -1,0 +1,363 @@
+using System.Text;
+using System.Text.Json.Nodes;
+using Microsoft.AspNetCore.DataProtection;
+using Microsoft.Extensions.Logging.Abstractions;
+using RetentionFunctions.Customers;
+using RetentionFunctions.Email;
+using RetentionFunctions.Flows;
+using RetentionFunctions.Health;
+using RetentionFunctions.Intake;
+using RetentionFunctions.Intake.App;
+using RetentionFunctions.Intake.Stripe;
+using RetentionFunctions.Links;
+using RetentionFunctions.Settings;
+using RetentionFunctions.Storage;
+using RetentionFunctions.Tests.Support;
+
+namespace RetentionFunctions.Tests.Faults;
+
+/// <summary>
+/// The product without a host: the real intake, flows, sweep and links over tables, inbox, engine and mailer in memory, on a standing clock. What throws is
+/// delivered again, as every host does. Small enough to be run thousands of times, once for each call that can fail.
+/// </summary>
+internal sealed class FlowBench
+{
+    // No decision depends on them, and compiling the templates takes longer than a story.
+    private static readonly EmailTemplates Templates = EmailTemplates.Load();
+    private static readonly EphemeralDataProtectionProvider Protection = new();
+
+    // One fault is overcome by the second attempt; more than that is a fault that stays.
+    private const int Attempts = 4;
+
+    private readonly ITables stored;
+    private readonly MemoryInbox queue = new();
+    private readonly MemoryEngine engine;
+    private IInbox inbox = null!;
+    private InboxProcessor processor = null!;
+    private FlowAdvance flows = null!;
+    private DailySweep sweep = null!;
+    private LinkActions links = null!;
+    private FlowStop stop = null!;
+
+    public FlowBench(DateTimeOffset start, bool deduplicates = true, bool interleaved = false)
+    {
+        stored = interleaved ? new InterleavedTables(Tables) : Tables;
+        Clock = new StandingClock(start);
+        engine = new MemoryEngine(Clock);
+        Mailer = new MemoryMailer(Clock, deduplicates);
+        // Three e-mails say as much as five, and cost less.
+        foreach (var (name, definition) in Settings.Flows.Definitions.ToList())
+            Settings.Flows.Definitions[name] = definition with { Steps = [.. definition.Steps.Take(3)] };
+        Compose(FaultPlan.None());
+    }
+
+    public RetentionSettings Settings { get; } = new();
+
+    public StandingClock Clock { get; }
+
+    public DateTimeOffset Now => Clock.Now;
+
+    public FakeTables Tables { get; } = new();
+
+    public MemoryMailer Mailer { get; }
+
+    public MemoryBilling Billing { get; } = new();
+
+    /// <summary>How often anything was delivered again because it had thrown.</summary>
+    public int Redeliveries { get; private set; }
+
+    /// <summary>From here on the ports fail as planned.</summary>
+    public void Compose(FaultPlan plan)
+    {
+        var tables = new FaultyTables(stored, plan);
+        var faultyEngine = new FaultyFlowEngine(engine, plan);
+        inbox = new FaultyInbox(queue, plan);
+        var bodies = new BodyStore(tables);
+        var ties = new UserTies(tables);
+        var dispatch = new FlowDispatch(tables, faultyEngine, Settings, Clock);
+        processor = new InboxProcessor(bodies, new DeadLetters(tables, bodies, inbox), new StripeIntake(tables, bodies, ties, dispatch, Settings, Clock),
+            new AppIntake(tables, ties, dispatch, Settings), Clock, NullLogger<InboxProcessor>.Instance);
+        var composer = new EmailComposer(Templates, Settings, new LinkBuilder(new LinkTokens(Protection, Clock), () => new Uri("https://links.example.com")));
+        flows = new FlowAdvance(tables, new FaultyMailer(Mailer, plan), composer, Settings, Clock);
+        sweep = new DailySweep(tables, dispatch, Settings, Clock, NullLogger<DailySweep>.Instance);
+        links = new LinkActions(tables, new FaultyBilling(Billing, plan), dispatch, Clock, Settings);
+        stop = new FlowStop(tables, faultyEngine, Clock);
+    }
+
+    /// <summary>Stripe sends events, again where nobody answered, and everything that follows happens.</summary>
+    public async Task StripeAsync(params IEnumerable<JsonObject> events)
+    {
+        foreach (var e in events)
+        {
+            var body = Encoding.UTF8.GetBytes(e.ToJsonString());
+            var envelope = StripeEnvelope.Read(body);
+            await RetryAsync(() => inbox.EnqueueAsync([new InboxMessage(envelope.Session, envelope.Id, MessageKind.StripeEvent, body, Now)]));
+        }
+        await SettleAsync();
+    }
+
+    /// <summary>A user of the app does something, or says something.</summary>
+    public async Task AppAsync(string user, string? name, DateTimeOffset? at = null, string? traits = null)
+    {
+        var item = new AppEvent
+        {
+            MessageId = $"{name ?? "identify"} {at ?? Now:O}",
+            Type = name is null ? AppEventType.Identify : AppEventType.Track,
+            UserId = user,
+            Name = name,
+            At = at ?? Now,
+            ReceivedAt = Now,
+            Traits = traits is null ? null : System.Text.Json.JsonDocument.Parse(traits).RootElement,
+        };
+        await RetryAsync(() => inbox.EnqueueAsync([new InboxMessage($"user:{user}", $"{user}:{item.MessageId}", MessageKind.AppEvent, TablesExtensions.Write(item), Now)]));
+        await SettleAsync();
+    }
+
+    /// <summary>The customer presses the button behind a link, again where an error page came.</summary>
+    public async Task ClickAsync(LinkPurpose purpose, RunId run, int step, Func<LinkActions, LinkClaims, Task> press)
+    {
+        var claims = new LinkClaims
+        {
+            CustomerId = run.CustomerId, Purpose = purpose, Flow = run.Flow, Occasion = run.Occasion, Step = step, ExpiresAt = Now.AddDays(-1) + LinkTokens.Lifetime(purpose),
+        };
+        await RetryAsync(() => press(links, claims));
+        await SettleAsync();
+    }
+
+    /// <summary>The founder stops a run, again where an error page came.</summary>
+    public async Task StopAsync(RunId run)
+    {
+        await RetryAsync(() => stop.StopAsync(run));
+        await SettleAsync();
+    }
+
+    /// <summary>The daily sweep over the buckets in which anybody of the story stands.</summary>
+    public async Task SweepAsync(params string[] ids)
+    {
+        var tiers = ValueTierThresholds.Of(Enumerable.Repeat(("usd", 4900L), 10), Settings.Customers);
+        await RetryAsync(async () =>
+        {
+            var buckets = new List<BucketResult>();
+            foreach (var bucket in ids.Select(Keys.Bucket).Distinct()) buckets.Add(await sweep.BucketAsync(bucket, tiers, Now));
+            await sweep.FinishAsync(buckets, Now);
+        });
+        await SettleAsync();
+    }
+
+    /// <summary>Moves the clock, stopping at everything that falls due on the way.</summary>
+    public async Task AdvanceAsync(double days)
+    {
+        var to = Now.AddDays(days);
+        while (engine.Next is { } next && next <= to)
+        {
+            if (next > Now) Clock.Now = next;
+            await SettleAsync();
+        }
+        Clock.Now = to;
+        await SettleAsync();
+    }
+
+    /// <summary>One look at a run, as the engine asks for it.</summary>
+    public Task<DateTimeOffset?> AdvanceRunAsync(RunId run) => flows.AdvanceAsync(run);
+
+    /// <summary>One message is handled, beside the queue.</summary>
+    public Task HandleAsync(InboxMessage message) => RetryAsync(() => processor.HandleAsync(message, 1));
+
+    public async Task<List<Run>> RunsAsync(string customer) => await Tables.ListAsync<Run>(Keys.Runs(customer));
+
+    public async Task<List<MailRecord>> MailsAsync(string customer) => await Tables.ListAsync<MailRecord>(Keys.Mails(customer));
+
+    /// <summary>All rows of the partitions of these customers and users, of their indexes, and of whatever should be empty: the end of a story.</summary>
+    public async Task<string> EndAsync(IEnumerable<string> partitions)
+    {
+        var text = new StringBuilder();
+        foreach (var partition in partitions.Distinct().Order(StringComparer.Ordinal))
+            await foreach (var row in Tables.QueryAsync(new KeyRange(partition, "", "\uffff")))
+                text.Append(partition).Append(' ').Append(row.At.Key).Append(' ').AppendLine(Encoding.UTF8.GetString(row.Body.Span));
+        return text.ToString();
+    }
+
+    private async Task SettleAsync()
+    {
+        for (var round = 0; round < 100; round++)
+        {
+            if (queue.Take() is { } message)
+            {
+                await RetryAsync(() => processor.HandleAsync(message, 1));
+                queue.Complete(message);
+            }
+            else if (engine.TakeDue() is var (id, version))
+            {
+                DateTimeOffset? next = null;
+                await RetryAsync(async () => next = await flows.AdvanceAsync(RunId.Parse(id)));
+                engine.Settle(id, version, next);
+            }
+            else
+            {
+                return;
+            }
+        }
+        throw new InvalidOperationException("The story does not settle.");
+    }
+
+    private async Task RetryAsync(Func<Task> work)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            try
+            {
+                await work();
+                return;
+            }
+            catch (Exception e) when (e is TransientStorageException or TransientBillingException && attempt < Attempts)
+            {
+                Redeliveries++;
+            }
+        }
+    }
+}
+
+/// <summary>Tables over which others come in between, before and after each call.</summary>
+internal sealed class InterleavedTables(ITables inner) : ITables
+{
+    public async Task<Row?> GetAsync(RowKey key, CancellationToken cancel = default)
+    {
+        await Task.Yield();
+        var row = await inner.GetAsync(key, cancel);
+        await Task.Yield();
+        return row;
+    }
+
+    public async IAsyncEnumerable<Row> QueryAsync(KeyRange range, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancel = default)
+    {
+        await Task.Yield();
+        await foreach (var row in inner.QueryAsync(range, cancel))
+        {
+            yield return row;
+            await Task.Yield();
+        }
+    }
+
+    public async Task<bool> TryCommitAsync(string partition, IReadOnlyList<Write> writes, CancellationToken cancel = default)
+    {
+        await Task.Yield();
+        var done = await inner.TryCommitAsync(partition, writes, cancel);
+        await Task.Yield();
+        return done;
+    }
+}
+
+/// <summary>An inbox in memory: one after another, a queued id once.</summary>
+internal sealed class MemoryInbox : IInbox
+{
+    private readonly List<InboxMessage> waiting = [];
+
+    public Task EnqueueAsync(IReadOnlyList<InboxMessage> messages, CancellationToken cancel = default)
+    {
+        waiting.AddRange(messages.Where(m => waiting.All(w => w.Id != m.Id)));
+        return Task.CompletedTask;
+    }
+
+    public InboxMessage? Take() => waiting.FirstOrDefault();
+
+    public void Complete(InboxMessage message) => waiting.Remove(message);
+}
+
+/// <summary>The due table of the local host, in memory.</summary>
+internal sealed class MemoryEngine(TimeProvider clock) : IFlowEngine
+{
+    private readonly SortedDictionary<string, (DateTimeOffset At, int Version)> due = new(StringComparer.Ordinal);
+    private int version;
+
+    public DateTimeOffset? Next => due.Count == 0 ? null : due.Values.Min(d => d.At);
+
+    public Task StartAsync(RunId run, CancellationToken cancel = default)
+    {
+        due.TryAdd(run.ToString(), (clock.GetUtcNow(), ++version));
+        return Task.CompletedTask;
+    }
+
+    public Task WakeAsync(RunId run, CancellationToken cancel = default)
+    {
+        var now = clock.GetUtcNow();
+        due[run.ToString()] = (due.TryGetValue(run.ToString(), out var known) && known.At < now ? known.At : now, ++version);
+        return Task.CompletedTask;
+    }
+
+    public (string Id, int Version)? TakeDue()
+    {
+        foreach (var (id, at) in due)
+            if (at.At <= clock.GetUtcNow()) return (id, at.Version);
+        return null;
+    }
+
+    public void Settle(string id, int taken, DateTimeOffset? next)
+    {
+        if (due[id].Version != taken) return;
+        if (next is { } at) due[id] = (at, taken);
+        else due.Remove(id);
+    }
+}
+
+/// <summary>A provider in memory: one that delivers an id once, like the outbox, or one that delivers whatever it is given, like SendGrid.</summary>
+internal sealed class MemoryMailer(TimeProvider clock, bool deduplicates) : IMailer
+{
+    private readonly Lock gate = new();
+
+    public bool Deduplicates => deduplicates;
+
+    /// <summary>What reached the customer.</summary>
+    public List<(DateTimeOffset At, string Id, string To, string Subject)> Delivered { get; } = [];
+
+    public Task<MailOutcome> SendAsync(OutgoingEmail email, CancellationToken cancel = default)
+    {
+        lock (gate)
+        {
+            if (!deduplicates || Delivered.All(d => d.Id != email.Id)) Delivered.Add((clock.GetUtcNow(), email.Id, email.To.Address, email.Subject));
+            return Task.FromResult<MailOutcome>(new MailOutcome.Accepted(email.Id));
+        }
+    }
+}
+
+/// <summary>Billing that does a thing once per key, as Stripe does, and remembers what it did.</summary>
+internal sealed class MemoryBilling : IBilling
+{
+    private readonly HashSet<string> keys = new(StringComparer.Ordinal);
+
+    public List<string> Did { get; } = [];
+
+    public Task<BillingResult> PauseAsync(string customerId, string subscriptionId, DateTimeOffset resumesAt, string idempotencyKey, CancellationToken cancel = default) =>
+        DoAsync($"pause {subscriptionId} until {resumesAt:yyyy-MM-dd}", idempotencyKey);
+
+    public Task<BillingResult> ResumeAsync(string customerId, string subscriptionId, string idempotencyKey, CancellationToken cancel = default) =>
+        DoAsync($"resume {subscriptionId}", idempotencyKey);
+
+    public Task<Uri> PaymentPageAsync(string customerId, string? invoiceId, Uri returnUrl, CancellationToken cancel = default) => Task.FromResult(new Uri($"https://pay.example.com/{invoiceId}"));
+
+    private Task<BillingResult> DoAsync(string what, string key)
+    {
+        if (keys.Add(key)) Did.Add(what);
+        return Task.FromResult<BillingResult>(new BillingResult.Done());
+    }
+}
+
+/// <summary>Billing that fails as planned: the request never arrived, or its answer never came back.</summary>
+internal sealed class FaultyBilling(IBilling inner, FaultPlan plan) : IBilling
+{
+    public Task<BillingResult> PauseAsync(string customerId, string subscriptionId, DateTimeOffset resumesAt, string idempotencyKey, CancellationToken cancel = default) =>
+        CallAsync("IBilling.Pause", () => inner.PauseAsync(customerId, subscriptionId, resumesAt, idempotencyKey, cancel));
+
+    public Task<BillingResult> ResumeAsync(string customerId, string subscriptionId, string idempotencyKey, CancellationToken cancel = default) =>
+        CallAsync("IBilling.Resume", () => inner.ResumeAsync(customerId, subscriptionId, idempotencyKey, cancel));
+
+    public Task<Uri> PaymentPageAsync(string customerId, string? invoiceId, Uri returnUrl, CancellationToken cancel = default) =>
+        CallAsync("IBilling.PaymentPage", () => inner.PaymentPageAsync(customerId, invoiceId, returnUrl, cancel));
+
+    private async Task<T> CallAsync<T>(string name, Func<Task<T>> call)
+    {
+        var fault = plan.Count(name);
+        if (fault is FaultMoment.Before) throw new TransientBillingException($"A planned fault of {name}.");
+        var result = await call();
+        return fault is FaultMoment.After ? throw new TransientBillingException($"A planned fault of {name}.") : result;
+    }
+}
