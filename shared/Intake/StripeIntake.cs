@@ -130,6 +130,7 @@ public sealed class StripeIntake(ITables tables, BodyStore bodies, UserTies ties
         {
             CustomerChanged f => (f.Profile.Email, f.Profile.CreatedAt ?? f.Stamp.At),
             CheckoutCompleted f => (f.Email, f.Stamp.At),
+            InvoiceChanged f => (f.Invoice.CustomerEmail, f.Stamp.At),
             _ => (null, default),
         };
         if (email is not null) await ties.EmailOfCustomerAsync(customerId, email, createdAt, cancel);

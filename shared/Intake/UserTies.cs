@@ -123,7 +123,8 @@ public sealed class UserTies(ITables tables)
     /// <summary>Notes the address of a customer, and ties the users who have the same.</summary>
     public async Task EmailOfCustomerAsync(string customerId, string email, DateTimeOffset createdAt, CancellationToken cancel = default)
     {
-        await tables.UpsertAsync(Keys.EmailOfCustomer(email, customerId), new CustomerOfEmail(customerId, createdAt), cancel);
+        // The earliest saying counts, so that the order in which several come does not.
+        await tables.ChangeAsync<CustomerOfEmail>(Keys.EmailOfCustomer(email, customerId), known => known is null || createdAt < known.CreatedAt ? new CustomerOfEmail(customerId, createdAt) : null, cancel);
         foreach (var user in await tables.ListAsync<UserOfEmail>(Keys.UsersOfEmail(email), cancel)) await TieByEmailAsync(user.UserId, email, cancel);
     }
 
