@@ -9,6 +9,9 @@ namespace RetentionFunctions.Flows;
 /// <summary>Whether a flow is called for, and the run it starts with. Pure.</summary>
 public static class FlowStart
 {
+    // Seen in the last week: the use that fell is a use that goes on.
+    private const int StillSeenDays = 7;
+
     private const string PreviewMark = "~preview";
 
     /// <summary>
@@ -30,8 +33,8 @@ public static class FlowStart
     }
 
     /// <summary>
-    /// Why win-back is called for, or null: a paying customer who was measured before has not been seen for the set days, or uses the product half as much as
-    /// before. Never while a payment is failing, paused, cancelled or cancelling, unsubscribed or suppressed.
+    /// Why win-back is called for, or null: a paying customer who was measured before has not been seen for the set days, or still uses the product but half as
+    /// much as before. Never while a payment is failing, paused, cancelled or cancelling, unsubscribed or suppressed.
     /// </summary>
     public static string? WinBack(Customer customer, ActivityView activity, FlowSettings settings, FlowDefinition definition, string name, DateTimeOffset now)
     {
@@ -45,7 +48,8 @@ public static class FlowStart
         var back = customer.ReturnedAt is { } returned && returned > seen ? returned : seen;
         var silent = (now - back).TotalDays;
         if (silent >= settings.SilentDays) return string.Create(System.Globalization.CultureInfo.InvariantCulture, $"not seen for {Math.Floor(silent)} days");
-        return activity.UseAgainstBaseline is { } share && share <= settings.UseFellTo
+        // Who is not seen at all is silent, and silence has its own measure: a fortnight's holiday is not yet a reason to write.
+        return silent <= StillSeenDays && activity.UseAgainstBaseline is { } share && share <= settings.UseFellTo
             ? string.Create(System.Globalization.CultureInfo.InvariantCulture, $"use fell to {Math.Round(share * 100)} % of the customer's own baseline")
             : null;
     }

@@ -140,7 +140,7 @@ public sealed class FlowSettings
     /// <summary>Days without sign-in or core use after which a paying customer is silent.</summary>
     public int SilentDays { get; set; } = 30;
 
-    /// <summary>Use against the customer's own baseline, as a share, at or below which it has fallen too far.</summary>
+    /// <summary>Use against the customer's own baseline, as a share, at or below which it has fallen too far; for customers seen in the last week, the others are silent.</summary>
     public double UseFellTo { get; set; } = 0.5;
 
     /// <summary>How many days Stripe keeps retrying a failed payment in this account, where the founder knows; null: learned from each invoice's <c>next_payment_attempt</c>.</summary>

@@ -6,6 +6,8 @@ namespace RetentionFunctions.Tests.Host;
 /// <summary>Customers who fall silent, from their last sign-in to the outbox.</summary>
 public class WinBackStories
 {
+    private static readonly DateTimeOffset LastSignIn = new(2026, 1, 14, 10, 0, 0, TimeSpan.Zero);
+
     // A Monday.
     private static readonly DateTimeOffset SignUp = new(2026, 1, 5, 10, 0, 0, TimeSpan.Zero);
 
@@ -25,6 +27,7 @@ public class WinBackStories
             "We don't want to see you go",
         ], mails.Select(m => (string)m["subject"]!));
         var first = (DateTimeOffset)mails[0]["at"]!;
+        Assert.InRange(first, LastSignIn.AddDays(30), LastSignIn.AddDays(33));
         Assert.Equal([0, 3, 7, 10, 14], mails.Select(m => Math.Round(((DateTimeOffset)m["at"]! - first).TotalDays)));
         Assert.All(mails, m =>
         {
@@ -38,6 +41,24 @@ public class WinBackStories
         Assert.Contains("5 March 2026", (string)mails[4]["text"]!);
         var run = Assert.Single(await host.FlowsAsync());
         Assert.Equal(("ended", "completed"), ((string)run["status"]!, (string)run["outcome"]!));
+    }
+
+    [Fact]
+    public async Task Use_that_fell_by_half_starts_it_though_the_customer_still_comes()
+    {
+        await using var host = await TestHost.StartAsync("2026-01-05T10:00:00Z");
+        await host.StripeAsync(host.Ada.SignsUp(SignUp));
+        await host.IdentifyAsync("u1", new JsonObject { ["stripeCustomerId"] = host.Ada.Customer });
+        var aDay = 4;
+        host.EachDay = async () =>
+        {
+            for (var i = 0; i < aDay; i++) await host.TrackAsync("u1", "Signed In", messageId: $"{host.Now:O} {i}");
+        };
+        await host.AdvanceAsync(TimeSpan.FromDays(35));
+        Assert.Empty(await host.FlowsAsync());
+        aDay = 1;
+        await host.AdvanceAsync(TimeSpan.FromDays(16));
+        Assert.Contains("use fell to", (string)(await host.FlowsAsync())[0]["because"]!);
     }
 
     [Fact]
