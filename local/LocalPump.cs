@@ -98,7 +98,12 @@ public sealed partial class LocalPump(
             {
                 await SettleAsync(stoppingToken);
                 await counters.FlushAsync(stoppingToken);
-                await Task.WhenAny(arrived, changed, Task.Delay(await UntilNextAsync(stoppingToken), TimeProvider.System, stoppingToken));
+                using (var waited = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken))
+                {
+                    await Task.WhenAny(arrived, changed, Task.Delay(await UntilNextAsync(stoppingToken), TimeProvider.System, waited.Token));
+                    // A wait that was overtaken would stay until its hour is over, one for each time something came in.
+                    await waited.CancelAsync();
+                }
                 if (arrived.IsCompleted) arrived = inbox.Arrived.WaitAsync(stoppingToken);
                 if (changed.IsCompleted) changed = due.Changed.WaitAsync(stoppingToken);
             }
