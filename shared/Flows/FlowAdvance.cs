@@ -89,9 +89,9 @@ public sealed class FlowAdvance(ITables tables, IMailer mailer, EmailComposer co
         {
             outcome = await mailer.SendAsync(email, cancel);
         }
-        catch (Exception e) when (!mailer.Deduplicates && e is not OperationCanceledException)
+        catch (Exception e) when (!mailer.Deduplicates && !cancel.IsCancellationRequested)
         {
-            // The port's contract: an exception says no more than that it may have gone.
+            // The port's contract: an exception (also a time-out's) says no more than that it may have gone.
             outcome = new MailOutcome.Unknown(e.Message);
         }
         switch (outcome)
