@@ -6,6 +6,7 @@ using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Routing;
 using RetentionFunctions.Flows;
 using RetentionFunctions.Intake;
+using RetentionFunctions.Settings;
 using RetentionFunctions.Web.Pages;
 
 namespace RetentionFunctions.Web;
@@ -23,7 +24,8 @@ internal static class PageEndpoints
     public static void Map(IEndpointRouteBuilder endpoints)
     {
         var pages = endpoints.MapGroup("").RequireAdmin(AdminSurface.Page);
-        pages.MapMethods("/", Look, CustomersAsync);
+        pages.MapMethods("/", Look, OverviewAsync);
+        pages.MapMethods("/customers", Look, CustomersAsync);
         pages.MapMethods("/customers/{id}", Look, CustomerAsync);
         pages.MapMethods("/runs", Look, RunsAsync);
         pages.MapMethods("/dead-letters", Look, DeadLettersAsync);
@@ -47,7 +49,7 @@ internal static class PageEndpoints
 
     /// <summary>The address of a page of customers with this filter; what is at its default is left out.</summary>
     public static string CustomersAddress(string? show, CustomerFilter filter, string? after = null) =>
-        "/" + QueryString.Create(new Dictionary<string, string?>
+        "/customers" + QueryString.Create(new Dictionary<string, string?>
         {
             ["show"] = show,
             ["tier"] = filter.Tier is { } tier ? Words.Of(tier) : null,
@@ -60,6 +62,13 @@ internal static class PageEndpoints
     /// <summary>A path of our own, whatever a form says: nobody is led elsewhere.</summary>
     internal static string OwnPath(string? address) =>
         address is ['/', not ('/' or '\\'), ..] && !address.Any(char.IsControl) ? address : "/";
+
+    private static async Task<IResult> OverviewAsync(HttpContext context, CustomerQueries queries, IntakeCounters counters, TimeProvider clock, RetentionSettings settings)
+    {
+        var now = clock.GetUtcNow();
+        var rows = await OverviewRows.ReadAsync(queries, counters, now, context.RequestAborted);
+        return Render<OverviewPage>(new() { [nameof(OverviewPage.Frame)] = await PageFrame.OfAsync(context), [nameof(OverviewPage.O)] = Overview.Of(rows, SendTime.Zone(null, settings.Product.TimeZone), now) });
+    }
 
     private static async Task<IResult> CustomersAsync(HttpContext context, CustomerQueries queries)
     {

@@ -26,6 +26,9 @@ public sealed record PageFrame
     /// <summary>There is an outbox to look at.</summary>
     public required bool HasOutbox { get; init; }
 
+    /// <summary>There is a demo year to play.</summary>
+    public required bool HasDemo { get; init; }
+
     /// <summary>How many dead letters wait; 100 means at least so many.</summary>
     public required int DeadLetters { get; init; }
 
@@ -52,6 +55,7 @@ public sealed record PageFrame
             Now = services.GetRequiredService<TimeProvider>().GetUtcNow(),
             ClockMoves = actions.AdvanceClock is not null,
             HasOutbox = actions.Outbox is not null,
+            HasDemo = actions.PlayDemo is not null,
             DeadLetters = await services.GetRequiredService<CustomerQueries>().CountDeadLettersAsync(100, context.RequestAborted),
             TokenField = token.FormFieldName,
             Token = token.RequestToken!,

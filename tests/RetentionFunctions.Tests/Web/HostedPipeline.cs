@@ -25,7 +25,7 @@ internal sealed partial class HostedPipeline : IAsyncDisposable
     private readonly WebApplication _app;
     private readonly List<OutboxMail> _mails;
 
-    private HostedPipeline(string? key, bool outbox, bool clock)
+    private HostedPipeline(string? key, bool outbox, bool clock, bool demo)
     {
         _mails = [];
         var builder = WebApplication.CreateSlimBuilder();
@@ -45,6 +45,7 @@ internal sealed partial class HostedPipeline : IAsyncDisposable
                 Sweep = _ => Task.FromResult(new SweepResult { At = Now, Customers = 3, Tiers = new Dictionary<HealthTier, int> { [HealthTier.HighRisk] = 2, [HealthTier.Healthy] = 1 }, Candidates = 2, Started = 1 }),
                 Outbox = outbox ? new OutboxView(_ => Task.FromResult<IReadOnlyList<OutboxMail>>(_mails), (id, _) => Task.FromResult(_mails.FirstOrDefault(m => m.Email.Id == id))) : null,
                 AdvanceClock = clock ? (by, _) => { Advanced.Add(by); return Task.CompletedTask; } : null,
+                PlayDemo = demo ? _ => Task.CompletedTask : null,
                 NotReady = _ => Task.FromResult(NotReady),
             });
         _app = builder.Build();
@@ -69,9 +70,9 @@ internal sealed partial class HostedPipeline : IAsyncDisposable
 
     public DeadLetters Letters => _app.Services.GetRequiredService<DeadLetters>();
 
-    public static async Task<HostedPipeline> StartAsync(string? key = null, bool outbox = true, bool clock = true)
+    public static async Task<HostedPipeline> StartAsync(string? key = null, bool outbox = true, bool clock = true, bool demo = false)
     {
-        var host = new HostedPipeline(key, outbox, clock);
+        var host = new HostedPipeline(key, outbox, clock, demo);
         await host._app.StartAsync();
         host.Client = host.NewClient();
         return host;
