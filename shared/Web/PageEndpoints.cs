@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Components;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.Configuration;
 using RetentionFunctions.Flows;
 using RetentionFunctions.Intake;
 using RetentionFunctions.Settings;
@@ -28,6 +29,8 @@ internal static class PageEndpoints
         pages.MapMethods("/customers", Look, CustomersAsync);
         pages.MapMethods("/customers/{id}", Look, CustomerAsync);
         pages.MapMethods("/runs", Look, RunsAsync);
+        pages.MapMethods("/flows", Look, FlowsAsync);
+        pages.MapMethods("/settings", Look, SettingsAsync);
         pages.MapMethods("/dead-letters", Look, DeadLettersAsync);
         pages.MapMethods("/outbox", Look, OutboxAsync);
         pages.MapMethods("/outbox/{id}", Look, MailAsync);
@@ -90,7 +93,12 @@ internal static class PageEndpoints
     private static async Task<IResult> CustomerAsync(string id, HttpContext context, CustomerQueries queries)
     {
         if (await queries.GetAsync(ApiEndpoints.Id(id), context.RequestAborted) is not { } detail) return NotThere("There is no such customer. It may not have been heard of yet: its first Stripe event makes it.");
-        return Render<CustomerPage>(new() { [nameof(CustomerPage.Frame)] = await PageFrame.OfAsync(context), [nameof(CustomerPage.Detail)] = detail });
+        return Render<CustomerPage>(new()
+        {
+            [nameof(CustomerPage.Frame)] = await PageFrame.OfAsync(context),
+            [nameof(CustomerPage.Detail)] = detail,
+            [nameof(CustomerPage.Kind)] = Words.Parse<TimeEntryKind>(context.Request.Query["show"].ToString()),
+        });
     }
 
     private static async Task<IResult> RunsAsync(HttpContext context, CustomerQueries queries)
@@ -108,6 +116,20 @@ internal static class PageEndpoints
             [nameof(RunsPage.EndedCount)] = ended.Count,
         });
     }
+
+    private static async Task<IResult> FlowsAsync(HttpContext context, CustomerQueries queries, RetentionSettings settings) => Render<FlowsPage>(new()
+    {
+        [nameof(FlowsPage.Frame)] = await PageFrame.OfAsync(context),
+        [nameof(FlowsPage.Flows)] = FlowFigures.Of(settings.Flows.Definitions, await queries.AllRunsAsync(context.RequestAborted)),
+        [nameof(FlowsPage.Mode)] = settings.Flows.Mode,
+    });
+
+    private static async Task<IResult> SettingsAsync(HttpContext context, RetentionSettings settings, IConfiguration configuration) => Render<SettingsPage>(new()
+    {
+        [nameof(SettingsPage.Frame)] = await PageFrame.OfAsync(context),
+        [nameof(SettingsPage.All)] = SettingsReport.Of(configuration, settings),
+        [nameof(SettingsPage.Changed)] = context.Request.Query["show"] == "changed",
+    });
 
     private static async Task<IResult> DeadLettersAsync(HttpContext context, DeadLetters letters)
     {

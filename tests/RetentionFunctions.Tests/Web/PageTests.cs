@@ -293,7 +293,7 @@ public class PageTests
             await host.Tables.UpsertAsync(Keys.Event("cus_busy", $"evt_{i:00}"), new EventMarker($"evt_{i:00}", "invoice.paid", HostedPipeline.Now.AddHours(-i), $"invoice {i:00}: paid"));
         var html = await host.Client.GetStringAsync("/customers/cus_busy");
         var folded = html.IndexOf("<summary>3 more</summary>", StringComparison.Ordinal);
-        Assert.InRange(folded, html.IndexOf("</b> invoice 19: paid <small>", StringComparison.Ordinal), html.IndexOf("</b> invoice 20: paid <small>", StringComparison.Ordinal));
+        Assert.InRange(folded, html.IndexOf("invoice 19: paid <small>", StringComparison.Ordinal), html.IndexOf("invoice 20: paid <small>", StringComparison.Ordinal));
     }
 
     private static string Header(HttpResponseMessage answer, string name) => string.Join(", ", answer.Headers.GetValues(name));
