@@ -195,25 +195,14 @@ internal static class PageEndpoints
     private static async Task<string> FieldAsync(HttpContext context, string name) =>
         (await context.Request.ReadFormAsync(context.RequestAborted))[name].ToString() is { Length: > 0 } text ? text : throw new BadHttpRequestException($"The form lacks its field '{name}'.");
 
-    private static RedirectSeeOther Back(string path, string? done)
+    private static SeeOther Back(string path, string? done)
     {
-        if (done is null) return new RedirectSeeOther(path);
+        if (done is null) return new SeeOther(path);
         var bare = path.Split('?')[0];
-        return new RedirectSeeOther($"{bare}?done={done}");
+        return new SeeOther($"{bare}?done={done}");
     }
 
     private static IResult NotThere(string text) => new ErrorPage(404, text);
-
-    // The browser asks for the next page by GET, whatever it sent before.
-    private sealed class RedirectSeeOther(string path) : IResult
-    {
-        public Task ExecuteAsync(HttpContext context)
-        {
-            context.Response.StatusCode = StatusCodes.Status303SeeOther;
-            context.Response.Headers.Location = path;
-            return Task.CompletedTask;
-        }
-    }
 
     private sealed class ErrorPage(int status, string text) : IResult
     {

@@ -32,6 +32,9 @@ public sealed record PageFrame
     /// <summary>How many dead letters wait; 100 means at least so many.</summary>
     public required int DeadLetters { get; init; }
 
+    /// <summary>Somebody signed in, and may sign out; false where no key is set.</summary>
+    public required bool SignedIn { get; init; }
+
     /// <summary>The name of the form field that carries the token.</summary>
     public required string TokenField { get; init; }
 
@@ -57,6 +60,7 @@ public sealed record PageFrame
             HasOutbox = actions.Outbox is not null,
             HasDemo = actions.PlayDemo is not null,
             DeadLetters = await services.GetRequiredService<CustomerQueries>().CountDeadLettersAsync(100, context.RequestAborted),
+            SignedIn = !string.IsNullOrEmpty(services.GetRequiredService<RetentionSettings>().Admin.Key),
             TokenField = token.FormFieldName,
             Token = token.RequestToken!,
             // Only our own sentences: a link from elsewhere must not put words into this page.

@@ -39,6 +39,7 @@ internal sealed partial class HostedPipeline : IAsyncDisposable
         builder.Services.AddSingleton(settings).AddSingleton<ITables>(Tables).AddSingleton<IInbox>(Inbox).AddSingleton<TimeProvider>(new StoppedClock())
             .AddSingleton<BodyStore>().AddSingleton<DeadLetters>().AddSingleton<IntakeCounters>()
             .AddSingleton(new FailedKeys(() => Milliseconds))
+            .AddSingleton(new SessionClock(new SessionTime(this)))
             .AddSingleton(new WebActions
             {
                 StopRun = (run, _) => { Stopped.Add(run); return Task.FromResult(run.CustomerId != "cus_nobody"); },
@@ -63,6 +64,9 @@ internal sealed partial class HostedPipeline : IAsyncDisposable
     public List<OutboxMail> Mails => _mails;
 
     public long Milliseconds { get; set; }
+
+    /// <summary>The real time, by which sessions end; the product's own clock stands still.</summary>
+    public DateTimeOffset RealTime { get; set; } = new(2030, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
     public string? NotReady { get; set; }
 
@@ -113,6 +117,11 @@ internal sealed partial class HostedPipeline : IAsyncDisposable
     internal sealed class StoppedClock : TimeProvider
     {
         public override DateTimeOffset GetUtcNow() => Now;
+    }
+
+    private sealed class SessionTime(HostedPipeline host) : TimeProvider
+    {
+        public override DateTimeOffset GetUtcNow() => host.RealTime;
     }
 
     internal sealed class KeptMessages : IInbox
