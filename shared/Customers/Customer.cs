@@ -117,6 +117,10 @@ public sealed record Customer
     [System.Text.Json.Serialization.JsonIgnore]
     public string? TimeZone => App?.TimeZone ?? Profile.TimeZone;
 
+    /// <summary>Still with us: in a trial, paying, past due or paused.</summary>
+    [System.Text.Json.Serialization.JsonIgnore]
+    public bool IsCurrent => Status is CustomerStatus.Trialing or CustomerStatus.Paying or CustomerStatus.PastDue or CustomerStatus.Paused;
+
     /// <summary>Still a row of an app user without a customer.</summary>
     [System.Text.Json.Serialization.JsonIgnore]
     public bool IsUntiedUser => Id.StartsWith("user:", StringComparison.Ordinal);

@@ -73,6 +73,9 @@ public sealed partial class DailySweep(ITables tables, FlowDispatch flows, Reten
         {
             At = now,
             Customers = buckets.Sum(b => b.Customers),
+            Paying = buckets.Sum(b => b.Paying),
+            Mrr = buckets.SelectMany(b => b.Mrr).GroupBy(m => m.Key, StringComparer.Ordinal).ToDictionary(g => g.Key, g => g.Sum(m => m.Value)),
+            CurrentTiers = buckets.SelectMany(b => b.CurrentTiers).GroupBy(t => t.Key).ToDictionary(g => g.Key, g => g.Sum(t => t.Value)),
             Tiers = buckets.SelectMany(b => b.Tiers).GroupBy(t => t.Key).ToDictionary(g => g.Key, g => g.Sum(t => t.Value)),
             Candidates = candidates.Count,
             Started = started,
@@ -80,6 +83,7 @@ public sealed partial class DailySweep(ITables tables, FlowDispatch flows, Reten
         };
         if (result.Warning is not null) Log.Silent(log, result.Warning);
         await tables.UpsertAsync(Keys.Account("last-sweep"), result, cancel);
+        await tables.UpsertAsync(Keys.SweepOf(Today(now)), result, cancel);
         return result;
     }
 
@@ -123,7 +127,7 @@ public sealed partial class DailySweep(ITables tables, FlowDispatch flows, Reten
             writes.Add(new Write.Upsert(Keys.Score(customer.Id, asOf).Key, TablesExtensions.Write(health)));
             if (await LedgerRows.TryCommitAsync(tables, Keys.Bucket(customer.Id), writes, ledgerRows, cancel))
             {
-                result.Add(health.Tier);
+                result.Add(after, health.Tier);
                 var view = ActivityView.Of(activities, now);
                 if (settings.Flows.Definitions.TryGetValue(FlowDispatch.WinBackFlow, out var winBack) &&
                     FlowStart.WinBack(after, view, settings.Flows, winBack, FlowDispatch.WinBackFlow, now) is { } because)
@@ -197,15 +201,29 @@ public sealed class BucketResult
     /// <summary>Customers by tier.</summary>
     public Dictionary<HealthTier, int> Tiers { get; init; } = [];
 
+    /// <summary>Customers with MRR above 0.</summary>
+    public int Paying { get; set; }
+
+    /// <summary>Their MRR in minor units, by currency.</summary>
+    public Dictionary<string, long> Mrr { get; init; } = new(StringComparer.Ordinal);
+
+    /// <summary>Customers still with us (in a trial, paying, past due or paused) by tier.</summary>
+    public Dictionary<HealthTier, int> CurrentTiers { get; init; } = [];
+
     /// <summary>For whom win-back is called for.</summary>
     public List<Candidate> Candidates { get; init; } = [];
 
     internal void Saw(DateTimeOffset at) => LastSeenAt = LastSeenAt is { } known && known > at ? known : at;
 
-    internal void Add(HealthTier tier)
+    internal void Add(Customer customer, HealthTier tier)
     {
         Customers++;
         Tiers[tier] = Tiers.GetValueOrDefault(tier) + 1;
+        // The same rows that the overview counts: app users without a customer are none, and who left is at no risk.
+        if (customer.IsUntiedUser) return;
+        if (customer.IsCurrent) CurrentTiers[tier] = CurrentTiers.GetValueOrDefault(tier) + 1;
+        if (customer.Mrr.Count > 0) Paying++;
+        foreach (var (currency, amount) in customer.Mrr) Mrr[currency] = Mrr.GetValueOrDefault(currency) + amount;
     }
 }
 
@@ -226,6 +244,15 @@ public sealed record SweepResult
 
     /// <summary>Customers by tier.</summary>
     public required IReadOnlyDictionary<HealthTier, int> Tiers { get; init; }
+
+    /// <summary>Customers with MRR above 0 (DEFINITIONS, "Paying customer"). 0 in rows written before it was counted.</summary>
+    public int Paying { get; init; }
+
+    /// <summary>MRR in minor units by currency (DEFINITIONS, "MRR").</summary>
+    public IReadOnlyDictionary<string, long> Mrr { get; init; } = new Dictionary<string, long>();
+
+    /// <summary>Customers still with us (in a trial, paying, past due or paused) by tier.</summary>
+    public IReadOnlyDictionary<HealthTier, int> CurrentTiers { get; init; } = new Dictionary<HealthTier, int>();
 
     /// <summary>For how many win-back was called for.</summary>
     public required int Candidates { get; init; }

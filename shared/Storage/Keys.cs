@@ -101,6 +101,9 @@ public static class Keys
     /// <summary>The notes on a customer.</summary>
     public static KeyRange Notes(string customerId) => RangeOf(customerId, "note");
 
+    /// <summary>All notes of a bucket.</summary>
+    public static KeyRange NotesOfBucket(string bucket) => Range(bucket, "note|");
+
     /// <summary>The customer that an app user is tied to.</summary>
     public static RowKey UserTie(string userId) => new($"x-user|{Escape(userId)}", "tie");
 
@@ -142,6 +145,12 @@ public static class Keys
 
     /// <summary>A row of the account as a whole: the mode, the last sweep, the thresholds of the value tiers.</summary>
     public static RowKey Account(string name) => new("x-account", Escape(name));
+
+    /// <summary>What the daily sweep found on a day (business's time zone); the last one of the day stands.</summary>
+    public static RowKey SweepOf(DateOnly on) => new("x-sweeps", $"sweep|{Day(on)}");
+
+    /// <summary>What the sweeps of all days found, in order of time.</summary>
+    public static KeyRange Sweeps => Range("x-sweeps", "sweep|");
 
     /// <summary>What the local host's sandbox saw of a subscription or invoice.</summary>
     public static RowKey SandboxObject(string id) => new("x-sandbox", $"object|{Escape(id)}");

@@ -35,20 +35,27 @@ public static class AdminAccess
             return;
         }
         var key = context.RequestServices.GetRequiredService<RetentionSettings>().Admin.Key;
-        if (!(string.IsNullOrEmpty(key) ? await IsLocalAsync(context) : await HasKeyAsync(context, admin.Surface, key))) return;
+        if (!(string.IsNullOrEmpty(key) ? await IsLocalAsync(context) : admin.Surface == AdminSurface.Page ? IsSignedIn(context, key) : await HasKeyAsync(context, key))) return;
 
         if (!HttpMethods.IsGet(context.Request.Method) && !HttpMethods.IsHead(context.Request.Method))
         {
-            if (IsCrossOrigin(context.Request, admin.Surface))
-            {
-                await WebErrors.WriteAsync(context, 403, "A page of another site sent this request. Only our own pages may.");
-                return;
-            }
-            if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit) limit.MaxRequestBodySize = MaxBodyBytes;
+            if (!await MayChangeAsync(context, admin.Surface)) return;
             if (admin.Surface == AdminSurface.Page)
                 await context.RequestServices.GetRequiredService<IAntiforgery>().ValidateRequestAsync(context);
         }
         await next(context);
+    }
+
+    /// <summary>What holds for every request that changes something, signing in included. False where it was refused and answered.</summary>
+    internal static async Task<bool> MayChangeAsync(HttpContext context, AdminSurface surface)
+    {
+        if (IsCrossOrigin(context.Request, surface))
+        {
+            await WebErrors.WriteAsync(context, 403, "A page of another site sent this request. Only our own pages may.");
+            return false;
+        }
+        if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit) limit.MaxRequestBodySize = MaxBodyBytes;
+        return true;
     }
 
     /// <summary>
@@ -63,21 +70,9 @@ public static class AdminAccess
             || (IPAddress.TryParse(host.Trim('[', ']'), out var name) && IPAddress.IsLoopback(name));
     }
 
-    /// <summary>
-    /// The key that a caller shows, null where none: <c>Bearer</c> for the API, the password of <c>Basic</c> for pages. The API does not take
-    /// Basic, because browsers add it to requests that other sites cause.
-    /// </summary>
-    internal static string? KeyShown(string? authorization, AdminSurface surface)
-    {
-        if (!AuthenticationHeaderValue.TryParse(authorization, out var header) || header.Parameter is not { } value) return null;
-        if (surface == AdminSurface.Api) return header.Scheme.Equals("Bearer", StringComparison.OrdinalIgnoreCase) ? value : null;
-        if (!header.Scheme.Equals("Basic", StringComparison.OrdinalIgnoreCase)) return null;
-        var bytes = new byte[value.Length];
-        if (!Convert.TryFromBase64String(value, bytes, out var length)) return null;
-        var pair = Encoding.UTF8.GetString(bytes, 0, length);
-        var colon = pair.IndexOf(':', StringComparison.Ordinal);
-        return colon < 0 ? null : pair[(colon + 1)..];
-    }
+    /// <summary>The key that a caller of the API shows, null where none: <c>Bearer</c> only. Basic and cookies are what browsers add to requests that other sites cause.</summary>
+    internal static string? KeyShown(string? authorization) =>
+        AuthenticationHeaderValue.TryParse(authorization, out var header) && header.Scheme.Equals("Bearer", StringComparison.OrdinalIgnoreCase) ? header.Parameter : null;
 
     /// <summary>Compares in a time that depends on neither text: both are hashed to the same length first.</summary>
     internal static bool IsSame(string shown, string key) =>
@@ -110,11 +105,20 @@ public static class AdminAccess
         return false;
     }
 
-    private static async Task<bool> HasKeyAsync(HttpContext context, AdminSurface surface, string key)
+    // A person is led to the sign-in and back; a form that was sent without a session is not repeated, the page before it is.
+    private static bool IsSignedIn(HttpContext context, string key)
+    {
+        if (SignIn.Holds(context, key, context.RequestServices.GetRequiredService<SessionClock>())) return true;
+        context.Response.StatusCode = StatusCodes.Status303SeeOther;
+        context.Response.Headers.Location = SignIn.Address(context.Request);
+        return false;
+    }
+
+    private static async Task<bool> HasKeyAsync(HttpContext context, string key)
     {
         var failed = context.RequestServices.GetRequiredService<FailedKeys>();
         var from = context.Connection.RemoteIpAddress;
-        if (KeyShown(context.Request.Headers.Authorization, surface) is { } shown)
+        if (KeyShown(context.Request.Headers.Authorization) is { } shown)
         {
             if (failed.WaitSeconds(from) is > 0 and var wait)
             {
@@ -126,10 +130,8 @@ public static class AdminAccess
             failed.Count(from);
         }
         // The same answer for a missing and for a wrong key.
-        context.Response.Headers.WWWAuthenticate = surface == AdminSurface.Api ? "Bearer" : "Basic realm=\"RetentionFunctions\", charset=\"UTF-8\"";
-        await WebErrors.WriteAsync(context, 401, surface == AdminSurface.Api
-            ? "Send the header 'Authorization: Bearer <key>' with the value of the setting Admin:Key (environment variable Admin__Key)."
-            : "Load the page again and enter the admin key (setting Admin:Key, environment variable Admin__Key) as the password. The user name does not matter.");
+        context.Response.Headers.WWWAuthenticate = "Bearer";
+        await WebErrors.WriteAsync(context, 401, "Send the header 'Authorization: Bearer <key>' with the value of the setting Admin:Key (environment variable Admin__Key).");
         return false;
     }
 }
@@ -140,7 +142,7 @@ public enum AdminSurface
     /// <summary>Programs: <c>Authorization: Bearer</c>; errors as JSON.</summary>
     Api,
 
-    /// <summary>A browser: HTTP Basic with the key as the password; every POST carries the form token.</summary>
+    /// <summary>A browser: the cookie that <c>/sign-in</c> gives for the key; every POST carries the form token.</summary>
     Page,
 }
 

@@ -61,6 +61,32 @@ public sealed class CustomerQueries(ITables tables)
     public async Task<IReadOnlyList<Run>> AllRunsAsync(CancellationToken cancel = default) =>
         InOrder(await OfAllBucketsAsync<Run>(Keys.RunsOfBucket, _ => true, cancel));
 
+    /// <summary>The notes on all customers by customer id, in no order.</summary>
+    public async Task<IReadOnlyList<(string CustomerId, Note Note)>> AllNotesAsync(CancellationToken cancel = default)
+    {
+        var found = new ConcurrentBag<(string, Note)>();
+        await Parallel.ForEachAsync(Keys.AllBuckets, new ParallelOptions { MaxDegreeOfParallelism = BucketsAtOnce, CancellationToken = cancel }, async (bucket, token) =>
+        {
+            await foreach (var row in tables.QueryAsync(Keys.NotesOfBucket(bucket), token))
+                found.Add((Keys.Parts(row.At.Key)[1], row.Read<Note>()));
+        });
+        return [.. found];
+    }
+
+    /// <summary>The sweeps of all days, oldest first.</summary>
+    public async Task<IReadOnlyList<SweepResult>> SweepsAsync(CancellationToken cancel = default) => await tables.ListAsync<SweepResult>(Keys.Sweeps, cancel);
+
+    /// <summary>The invoices of these runs, by id; those without a row are not among them.</summary>
+    public async Task<IReadOnlyDictionary<string, Invoice>> InvoicesOfAsync(IEnumerable<Run> runs, CancellationToken cancel = default)
+    {
+        var invoices = new ConcurrentDictionary<string, Invoice>(StringComparer.Ordinal);
+        await Parallel.ForEachAsync(runs.Where(r => r.InvoiceId is not null), new ParallelOptions { MaxDegreeOfParallelism = BucketsAtOnce, CancellationToken = cancel }, async (run, token) =>
+        {
+            if (await tables.GetAsync<Invoice>(Keys.Invoice(run.Id.CustomerId, run.InvoiceId!), token) is { } found) invoices[run.InvoiceId!] = found.Value;
+        });
+        return invoices;
+    }
+
     /// <summary>What to call each of these customers: the name, else the e-mail address, else the id.</summary>
     public async Task<IReadOnlyDictionary<string, string>> NamesAsync(IEnumerable<string> customerIds, CancellationToken cancel = default)
     {
@@ -97,6 +123,7 @@ public sealed class CustomerQueries(ITables tables)
     internal static IComparer<Customer> Comparer(CustomerSort sort) => sort switch
     {
         CustomerSort.Mrr => By(c => -Largest(c).Amount, c => Largest(c).Currency ?? ""),
+        CustomerSort.RiskMrr => By(c => -MrrAtRisk(c), c => Largest(c).Currency ?? ""),
         CustomerSort.Email => By(_ => 0, c => (c.Email ?? "\uffff").ToLowerInvariant()),
         // Who can still be kept comes first; who was never scored says nothing about risk; of two equal scores the larger account.
         _ => By(c => (IsCurrent(c) ? 0 : 1L << 62) + (c.Health is { } h ? (long)h.Score << 48 : 1L << 61) - Math.Min(Largest(c).Amount, (1L << 47) - 1), _ => ""),
@@ -108,9 +135,14 @@ public sealed class CustomerQueries(ITables tables)
             ? customer.Mrr.OrderByDescending(m => m.Value).ThenBy(m => m.Key, StringComparer.Ordinal).Select(m => (m.Value, (string?)m.Key)).First()
             : (0, customer.Subscriptions.Count > 0 ? customer.Subscriptions[^1].Latest.Currency : customer.Profile.Currency);
 
+    /// <summary>
+    /// Risk × MRR of who is still with us: MRR in minor units times the points that lack of a health of 100, in hundredths. 0 for who was never scored.
+    /// </summary>
+    internal static long MrrAtRisk(Customer customer) =>
+        customer.IsCurrent && customer.Health is { } health ? Largest(customer).Amount * (100 - health.Score) / 100 : 0;
+
     /// <summary>Still with us: in a trial, paying, past due or paused.</summary>
-    internal static bool IsCurrent(Customer customer) =>
-        customer.Status is CustomerStatus.Trialing or CustomerStatus.Paying or CustomerStatus.PastDue or CustomerStatus.Paused;
+    internal static bool IsCurrent(Customer customer) => customer.IsCurrent;
 
     private static Comparer<Customer> By(Func<Customer, long> number, Func<Customer, string> text) => Comparer<Customer>.Create((a, b) =>
         number(a).CompareTo(number(b)) is not 0 and var n ? n
@@ -186,6 +218,9 @@ public enum CustomerSort
 
     /// <summary>By e-mail address.</summary>
     Email,
+
+    /// <summary>The largest risk × MRR first: the points that lack of a health of 100, in percent of the MRR; nothing is converted.</summary>
+    RiskMrr,
 }
 
 /// <summary>One page of customers.</summary>

@@ -4,8 +4,10 @@ using Microsoft.AspNetCore.Components;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.Configuration;
 using RetentionFunctions.Flows;
 using RetentionFunctions.Intake;
+using RetentionFunctions.Settings;
 using RetentionFunctions.Web.Pages;
 
 namespace RetentionFunctions.Web;
@@ -23,9 +25,12 @@ internal static class PageEndpoints
     public static void Map(IEndpointRouteBuilder endpoints)
     {
         var pages = endpoints.MapGroup("").RequireAdmin(AdminSurface.Page);
-        pages.MapMethods("/", Look, CustomersAsync);
+        pages.MapMethods("/", Look, OverviewAsync);
+        pages.MapMethods("/customers", Look, CustomersAsync);
         pages.MapMethods("/customers/{id}", Look, CustomerAsync);
         pages.MapMethods("/runs", Look, RunsAsync);
+        pages.MapMethods("/flows", Look, FlowsAsync);
+        pages.MapMethods("/settings", Look, SettingsAsync);
         pages.MapMethods("/dead-letters", Look, DeadLettersAsync);
         pages.MapMethods("/outbox", Look, OutboxAsync);
         pages.MapMethods("/outbox/{id}", Look, MailAsync);
@@ -47,7 +52,7 @@ internal static class PageEndpoints
 
     /// <summary>The address of a page of customers with this filter; what is at its default is left out.</summary>
     public static string CustomersAddress(string? show, CustomerFilter filter, string? after = null) =>
-        "/" + QueryString.Create(new Dictionary<string, string?>
+        "/customers" + QueryString.Create(new Dictionary<string, string?>
         {
             ["show"] = show,
             ["tier"] = filter.Tier is { } tier ? Words.Of(tier) : null,
@@ -60,6 +65,13 @@ internal static class PageEndpoints
     /// <summary>A path of our own, whatever a form says: nobody is led elsewhere.</summary>
     internal static string OwnPath(string? address) =>
         address is ['/', not ('/' or '\\'), ..] && !address.Any(char.IsControl) ? address : "/";
+
+    private static async Task<IResult> OverviewAsync(HttpContext context, CustomerQueries queries, IntakeCounters counters, TimeProvider clock, RetentionSettings settings)
+    {
+        var now = clock.GetUtcNow();
+        var rows = await OverviewRows.ReadAsync(queries, counters, now, context.RequestAborted);
+        return Render<OverviewPage>(new() { [nameof(OverviewPage.Frame)] = await PageFrame.OfAsync(context), [nameof(OverviewPage.O)] = Overview.Of(rows, SendTime.Zone(null, settings.Product.TimeZone), now) });
+    }
 
     private static async Task<IResult> CustomersAsync(HttpContext context, CustomerQueries queries)
     {
@@ -81,7 +93,12 @@ internal static class PageEndpoints
     private static async Task<IResult> CustomerAsync(string id, HttpContext context, CustomerQueries queries)
     {
         if (await queries.GetAsync(ApiEndpoints.Id(id), context.RequestAborted) is not { } detail) return NotThere("There is no such customer. It may not have been heard of yet: its first Stripe event makes it.");
-        return Render<CustomerPage>(new() { [nameof(CustomerPage.Frame)] = await PageFrame.OfAsync(context), [nameof(CustomerPage.Detail)] = detail });
+        return Render<CustomerPage>(new()
+        {
+            [nameof(CustomerPage.Frame)] = await PageFrame.OfAsync(context),
+            [nameof(CustomerPage.Detail)] = detail,
+            [nameof(CustomerPage.Kind)] = Words.Parse<TimeEntryKind>(context.Request.Query["show"].ToString()),
+        });
     }
 
     private static async Task<IResult> RunsAsync(HttpContext context, CustomerQueries queries)
@@ -99,6 +116,20 @@ internal static class PageEndpoints
             [nameof(RunsPage.EndedCount)] = ended.Count,
         });
     }
+
+    private static async Task<IResult> FlowsAsync(HttpContext context, CustomerQueries queries, RetentionSettings settings) => Render<FlowsPage>(new()
+    {
+        [nameof(FlowsPage.Frame)] = await PageFrame.OfAsync(context),
+        [nameof(FlowsPage.Flows)] = FlowFigures.Of(settings.Flows.Definitions, await queries.AllRunsAsync(context.RequestAborted)),
+        [nameof(FlowsPage.Mode)] = settings.Flows.Mode,
+    });
+
+    private static async Task<IResult> SettingsAsync(HttpContext context, RetentionSettings settings, IConfiguration configuration) => Render<SettingsPage>(new()
+    {
+        [nameof(SettingsPage.Frame)] = await PageFrame.OfAsync(context),
+        [nameof(SettingsPage.All)] = SettingsReport.Of(configuration, settings),
+        [nameof(SettingsPage.Changed)] = context.Request.Query["show"] == "changed",
+    });
 
     private static async Task<IResult> DeadLettersAsync(HttpContext context, DeadLetters letters)
     {
@@ -164,25 +195,14 @@ internal static class PageEndpoints
     private static async Task<string> FieldAsync(HttpContext context, string name) =>
         (await context.Request.ReadFormAsync(context.RequestAborted))[name].ToString() is { Length: > 0 } text ? text : throw new BadHttpRequestException($"The form lacks its field '{name}'.");
 
-    private static RedirectSeeOther Back(string path, string? done)
+    private static SeeOther Back(string path, string? done)
     {
-        if (done is null) return new RedirectSeeOther(path);
+        if (done is null) return new SeeOther(path);
         var bare = path.Split('?')[0];
-        return new RedirectSeeOther($"{bare}?done={done}");
+        return new SeeOther($"{bare}?done={done}");
     }
 
     private static IResult NotThere(string text) => new ErrorPage(404, text);
-
-    // The browser asks for the next page by GET, whatever it sent before.
-    private sealed class RedirectSeeOther(string path) : IResult
-    {
-        public Task ExecuteAsync(HttpContext context)
-        {
-            context.Response.StatusCode = StatusCodes.Status303SeeOther;
-            context.Response.Headers.Location = path;
-            return Task.CompletedTask;
-        }
-    }
 
     private sealed class ErrorPage(int status, string text) : IResult
     {

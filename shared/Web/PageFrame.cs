@@ -26,8 +26,14 @@ public sealed record PageFrame
     /// <summary>There is an outbox to look at.</summary>
     public required bool HasOutbox { get; init; }
 
+    /// <summary>There is a demo year to play.</summary>
+    public required bool HasDemo { get; init; }
+
     /// <summary>How many dead letters wait; 100 means at least so many.</summary>
     public required int DeadLetters { get; init; }
+
+    /// <summary>Somebody signed in, and may sign out; false where no key is set.</summary>
+    public required bool SignedIn { get; init; }
 
     /// <summary>The name of the form field that carries the token.</summary>
     public required string TokenField { get; init; }
@@ -52,7 +58,9 @@ public sealed record PageFrame
             Now = services.GetRequiredService<TimeProvider>().GetUtcNow(),
             ClockMoves = actions.AdvanceClock is not null,
             HasOutbox = actions.Outbox is not null,
+            HasDemo = actions.PlayDemo is not null,
             DeadLetters = await services.GetRequiredService<CustomerQueries>().CountDeadLettersAsync(100, context.RequestAborted),
+            SignedIn = !string.IsNullOrEmpty(services.GetRequiredService<RetentionSettings>().Admin.Key),
             TokenField = token.FormFieldName,
             Token = token.RequestToken!,
             // Only our own sentences: a link from elsewhere must not put words into this page.

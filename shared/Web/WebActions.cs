@@ -22,6 +22,12 @@ public sealed record WebActions
     /// <summary>Moves the simulated clock on and returns when everything that fell due on the way is settled; null on the real clock.</summary>
     public Func<TimeSpan, CancellationToken, Task>? AdvanceClock { get; init; }
 
+    /// <summary>
+    /// Plays a year of a made-up company. Where it is not null the host maps <c>POST /local/demo</c> (<see cref="AdminSurface.Page"/>), and the empty
+    /// start page has its button; null where the host has no demo.
+    /// </summary>
+    public Func<CancellationToken, Task>? PlayDemo { get; init; }
+
     /// <summary>Why the host is not ready yet, in words, or null when it is; asked by <c>/readyz</c> after the storage answered.</summary>
     public Func<CancellationToken, Task<string?>>? NotReady { get; init; }
 }

@@ -15,7 +15,7 @@ public static class WebPipeline
 {
     /// <summary>
     /// What the pipeline needs. The host adds besides: <see cref="ITables"/>, <see cref="TimeProvider"/>, <see cref="Settings.RetentionSettings"/>,
-    /// <see cref="WebActions"/>, <see cref="Intake.DeadLetters"/>, logging, and where Data Protection keeps its keys.
+    /// <see cref="WebActions"/>, <see cref="Intake.IntakeCounters"/>, <see cref="Microsoft.Extensions.Configuration.IConfiguration"/> (from which the settings were loaded), <see cref="Intake.DeadLetters"/>, logging, and where Data Protection keeps its keys.
     /// </summary>
     public static IServiceCollection AddServices(IServiceCollection services)
     {
@@ -35,6 +35,7 @@ public static class WebPipeline
         });
         services.TryAddSingleton<CustomerQueries>();
         // A monotonic clock, not the product's: on the simulated clock, which stands still, a minute would never pass.
+        services.TryAddSingleton(new SessionClock(TimeProvider.System));
         services.TryAddSingleton(new FailedKeys(() => Environment.TickCount64));
         return services;
     }
@@ -76,6 +77,7 @@ public static class WebPipeline
         SiteAssets.Map(endpoints);
         ApiEndpoints.Map(endpoints);
         PageEndpoints.Map(endpoints);
+        SignIn.Map(endpoints);
         endpoints.MapMethods("/healthz", ["GET", "HEAD"], () => Results.Text("ok"));
         endpoints.MapMethods("/readyz", ["GET", "HEAD"], ReadyAsync);
     }

@@ -15,7 +15,7 @@ public class AdminKeyTests
     // Whoever adds an address that is open to anyone says so here.
     private static readonly string[] Open =
     [
-        "/stripe/webhook", "/v1/{call:regex(^(track|identify|page|screen|group|alias|batch)$)}", "/l/{token}", "/links.css", "/site.css", "/healthz", "/readyz",
+        "/stripe/webhook", "/v1/{call:regex(^(track|identify|page|screen|group|alias|batch)$)}", "/l/{token}", "/links.css", "/site.css", "/healthz", "/readyz", "/sign-in",
         // The sandbox's stand-in for Stripe's own page, to which customers come from an e-mail.
         "/local/pay/{invoice?}", "/local/pay/{invoice}",
     ];
@@ -36,7 +36,9 @@ public class AdminKeyTests
                 using var answer = await host.Http.SendAsync(request);
                 // The app's own door has a key of its own, and asks for it by another name.
                 var asked = answer.StatusCode == HttpStatusCode.Unauthorized && !answer.Headers.WwwAuthenticate.ToString().Contains("app events", StringComparison.Ordinal);
-                (asked ? shut : open).Add(pattern);
+                // People are led to the sign-in, programs are asked for the key.
+                var led = answer.StatusCode == HttpStatusCode.SeeOther && answer.Headers.Location!.ToString().StartsWith("/sign-in", StringComparison.Ordinal);
+                (asked || led ? shut : open).Add(pattern);
             }
         }
         Assert.Equal(Open.Order(StringComparer.Ordinal), open.Order(StringComparer.Ordinal));
@@ -58,7 +60,12 @@ public class AdminKeyTests
         await host.SettleAsync();
         Assert.Equal("ada@example.com", (string?)(await host.CustomerAsync())["email"]);
         Assert.Empty(await host.OutboxAsync());
-        host.Http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes($"founder:{Key}")));
-        Assert.Contains("Ada Lovelace", await host.Http.GetStringAsync("/customers/cus_Ada"));
+        host.Http.DefaultRequestHeaders.Authorization = null;
+        using var browser = new HttpClient(new HttpClientHandler()) { BaseAddress = host.Http.BaseAddress };
+        var signIn = await browser.GetStringAsync("/customers/cus_Ada");
+        Assert.DoesNotContain("Ada Lovelace", signIn);
+        var token = WebUtility.HtmlDecode(System.Text.RegularExpressions.Regex.Match(signIn, "name=\"form_token\" value=\"([^\"]+)\"").Groups[1].Value);
+        var answer = await browser.PostAsync("/sign-in", new FormUrlEncodedContent([new("form_token", token), new("key", Key), new("to", "/customers/cus_Ada")]));
+        Assert.Contains("Ada Lovelace", await answer.Content.ReadAsStringAsync());
     }
 }

@@ -110,7 +110,7 @@ public class ApiTests
     [Theory]
     [InlineData("?tier=awful", "tier is one of healthy, low_risk, medium_risk, high_risk, not 'awful'.")]
     [InlineData("?status=paying", "status is one of none, trialing, active, past_due, paused, canceled, not_paying, not 'paying'.")]
-    [InlineData("?sort=age", "sort is one of risk, mrr, email, not 'age'.")]
+    [InlineData("?sort=age", "sort is one of risk, mrr, email, risk_mrr, not 'age'.")]
     [InlineData("?limit=0", "limit is a whole number from 1 to 500, not '0'.")]
     [InlineData("?after=cus_x", "after is the id of the last customer of the page before; there is no customer 'cus_x'. Begin again without it.")]
     public async Task A_wrong_filter_is_told(string query, string detail)

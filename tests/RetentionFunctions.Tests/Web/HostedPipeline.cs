@@ -25,7 +25,7 @@ internal sealed partial class HostedPipeline : IAsyncDisposable
     private readonly WebApplication _app;
     private readonly List<OutboxMail> _mails;
 
-    private HostedPipeline(string? key, bool outbox, bool clock)
+    private HostedPipeline(string? key, bool outbox, bool clock, bool demo)
     {
         _mails = [];
         var builder = WebApplication.CreateSlimBuilder();
@@ -39,12 +39,14 @@ internal sealed partial class HostedPipeline : IAsyncDisposable
         builder.Services.AddSingleton(settings).AddSingleton<ITables>(Tables).AddSingleton<IInbox>(Inbox).AddSingleton<TimeProvider>(new StoppedClock())
             .AddSingleton<BodyStore>().AddSingleton<DeadLetters>().AddSingleton<IntakeCounters>()
             .AddSingleton(new FailedKeys(() => Milliseconds))
+            .AddSingleton(new SessionClock(new SessionTime(this)))
             .AddSingleton(new WebActions
             {
                 StopRun = (run, _) => { Stopped.Add(run); return Task.FromResult(run.CustomerId != "cus_nobody"); },
                 Sweep = _ => Task.FromResult(new SweepResult { At = Now, Customers = 3, Tiers = new Dictionary<HealthTier, int> { [HealthTier.HighRisk] = 2, [HealthTier.Healthy] = 1 }, Candidates = 2, Started = 1 }),
                 Outbox = outbox ? new OutboxView(_ => Task.FromResult<IReadOnlyList<OutboxMail>>(_mails), (id, _) => Task.FromResult(_mails.FirstOrDefault(m => m.Email.Id == id))) : null,
                 AdvanceClock = clock ? (by, _) => { Advanced.Add(by); return Task.CompletedTask; } : null,
+                PlayDemo = demo ? _ => Task.CompletedTask : null,
                 NotReady = _ => Task.FromResult(NotReady),
             });
         _app = builder.Build();
@@ -63,15 +65,18 @@ internal sealed partial class HostedPipeline : IAsyncDisposable
 
     public long Milliseconds { get; set; }
 
+    /// <summary>The real time, by which sessions end; the product's own clock stands still.</summary>
+    public DateTimeOffset RealTime { get; set; } = new(2030, 1, 1, 0, 0, 0, TimeSpan.Zero);
+
     public string? NotReady { get; set; }
 
     public HttpClient Client { get; private set; } = null!;
 
     public DeadLetters Letters => _app.Services.GetRequiredService<DeadLetters>();
 
-    public static async Task<HostedPipeline> StartAsync(string? key = null, bool outbox = true, bool clock = true)
+    public static async Task<HostedPipeline> StartAsync(string? key = null, bool outbox = true, bool clock = true, bool demo = false)
     {
-        var host = new HostedPipeline(key, outbox, clock);
+        var host = new HostedPipeline(key, outbox, clock, demo);
         await host._app.StartAsync();
         host.Client = host.NewClient();
         return host;
@@ -112,6 +117,11 @@ internal sealed partial class HostedPipeline : IAsyncDisposable
     internal sealed class StoppedClock : TimeProvider
     {
         public override DateTimeOffset GetUtcNow() => Now;
+    }
+
+    private sealed class SessionTime(HostedPipeline host) : TimeProvider
+    {
+        public override DateTimeOffset GetUtcNow() => host.RealTime;
     }
 
     internal sealed class KeptMessages : IInbox

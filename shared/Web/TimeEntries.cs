@@ -1,0 +1,59 @@
+using RetentionFunctions.Customers;
+using RetentionFunctions.Flows;
+
+namespace RetentionFunctions.Web;
+
+/// <summary>What a line of a customer's time line is about.</summary>
+public enum TimeEntryKind
+{
+    /// <summary>A Stripe event other than of a payment, or an app event.</summary>
+    Event,
+
+    /// <summary>A Stripe event of an invoice, charge or payment.</summary>
+    Payment,
+
+    /// <summary>An e-mail of a flow.</summary>
+    Email,
+
+    /// <summary>A run began or ended.</summary>
+    Run,
+
+    /// <summary>A note.</summary>
+    Note,
+}
+
+/// <summary>One line of a customer's time line.</summary>
+/// <param name="At">When.</param>
+/// <param name="Kind">What it is about.</param>
+/// <param name="Title">In a word: Stripe's type, the app event's name, the subject.</param>
+/// <param name="Text">More, or empty.</param>
+/// <param name="Source">Where it comes from.</param>
+/// <param name="MailId">The e-mail to look at, null where it is none.</param>
+public sealed record TimeEntry(DateTimeOffset At, TimeEntryKind Kind, string Title, string Text, string Source, string? MailId = null)
+{
+    /// <summary>All there is about a customer in one order, newest first; where two are of the same moment, what the founder did comes before what caused it.</summary>
+    internal static IReadOnlyList<TimeEntry> Of(CustomerDetail detail) =>
+    [
+        .. detail.Events.Select(OfEvent)
+            .Concat(detail.Mails.Select(m => new TimeEntry(m.At, TimeEntryKind.Email, m.Subject, Words.Shown(m.Result).ToLowerInvariant() + (m.Reason is null ? "" : $": {m.Reason}"), $"{m.Flow} step {m.Step}", m.Id)))
+            .Concat(detail.Runs.SelectMany(OfRun))
+            .Concat(detail.Notes.Select(n => new TimeEntry(n.At, TimeEntryKind.Note, n.By, n.Text, "note")))
+            .OrderByDescending(e => e.At).ThenByDescending(e => e.Kind),
+    ];
+
+    private static TimeEntry OfEvent(EventMarker marker) => marker.FromApp
+        ? new TimeEntry(marker.At, TimeEntryKind.Event, marker.Did, "", "your app")
+        : new TimeEntry(marker.At, IsPayment(marker.Type) ? TimeEntryKind.Payment : TimeEntryKind.Event, marker.Type, marker.Did, "Stripe");
+
+    private static IEnumerable<TimeEntry> OfRun(Run run)
+    {
+        var source = run.Preview ? "preview" : "run";
+        yield return new TimeEntry(run.StartedAt, TimeEntryKind.Run, $"{run.Id.Flow} began", run.Because, source);
+        if (run is { Status: RunStatus.Ended, EndedAt: { } ended })
+            yield return new TimeEntry(ended, TimeEntryKind.Run, $"{run.Id.Flow} ended{(run.Outcome is { } outcome ? $", {Words.Of(outcome).Replace('_', ' ')}" : "")}", run.EndedBecause ?? "", source);
+    }
+
+    // invoice.*, invoice_payment.*, charge.*, payment_intent.*: Stripe's names of what is about money that moves.
+    private static bool IsPayment(string type) =>
+        type.StartsWith("invoice", StringComparison.Ordinal) || type.StartsWith("charge.", StringComparison.Ordinal) || type.StartsWith("payment_intent.", StringComparison.Ordinal);
+}

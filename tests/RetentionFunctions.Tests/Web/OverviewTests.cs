@@ -1,0 +1,166 @@
+using System.Net;
+using RetentionFunctions.Customers;
+using RetentionFunctions.Flows;
+using RetentionFunctions.Health;
+using RetentionFunctions.Intake;
+using RetentionFunctions.Storage;
+using RetentionFunctions.Web;
+
+namespace RetentionFunctions.Tests.Web;
+
+public class OverviewTests
+{
+    private static DateTimeOffset Now => HostedPipeline.Now;
+
+    [Fact]
+    public void Mrr_is_added_up_within_a_currency_and_never_across()
+    {
+        var overview = Of(new OverviewRows
+        {
+            Customers =
+            [
+                SampleRows.Customer("a", mrr: 2900), SampleRows.Customer("b", mrr: 4900), SampleRows.Customer("c", mrr: 9900, currency: "eur"),
+                SampleRows.Customer("gone", status: CustomerStatus.Canceled, mrr: 0), SampleRows.Customer("trial", status: CustomerStatus.Trialing, mrr: 0),
+            ],
+        });
+        Assert.Equal([new("eur", 9900), new("usd", 7800)], overview.Mrr);
+        Assert.Equal((5, 3, 4), (overview.Known, overview.Paying, overview.Current));
+    }
+
+    [Fact]
+    public void Tiers_count_who_is_with_us_and_nobody_who_left()
+    {
+        var overview = Of(new OverviewRows { Customers = [SampleRows.Customer("a", score: 20), SampleRows.Customer("b", score: 90), SampleRows.Customer("c"), SampleRows.Customer("gone", score: 5, status: CustomerStatus.Canceled, mrr: 0)] });
+        Assert.Equal((1, 1, 1), (overview.Tiers[HealthTier.HighRisk], overview.Tiers[HealthTier.Healthy], overview.Unscored));
+    }
+
+    [Theory]
+    [InlineData(new[] { 7 }, 7)]
+    [InlineData(new[] { 6 }, null)]
+    [InlineData(new[] { 1, 6, 8, 9 }, 8)]
+    [InlineData(new[] { 10 }, 10)]
+    [InlineData(new[] { 11 }, null)]
+    public void The_change_is_against_the_sweep_of_a_week_before(int[] sweepsDaysAgo, int? comparedWith)
+    {
+        var overview = Of(new OverviewRows { Sweeps = [.. sweepsDaysAgo.Select(days => Sweep(Now.AddDays(-days)))] });
+        Assert.Equal(comparedWith, overview.Before is { } before ? (Now - before.At).Days : null);
+    }
+
+    [Fact]
+    public void Who_needs_me_first_is_decided_by_risk_times_mrr()
+    {
+        // 80 % of $29, 25 % of $199, and nobody healthy however much they pay.
+        var overview = Of(new OverviewRows { Customers = [SampleRows.Customer("small", score: 20), SampleRows.Customer("large", score: 75, mrr: 19900), SampleRows.Customer("fine", score: 95, mrr: 99900)] });
+        Assert.Equal(["large", "small"], overview.AtRisk.Select(c => c.Id));
+    }
+
+    [Fact]
+    public void A_failing_payment_of_who_left_needs_nobody()
+    {
+        var overview = Of(new OverviewRows
+        {
+            Customers = [SampleRows.Customer("here") with { FailingInvoices = ["in_1"] }, SampleRows.Customer("gone", status: CustomerStatus.Canceled, mrr: 0) with { FailingInvoices = ["in_2"] }],
+        });
+        Assert.Equal(["here"], overview.Failing.Select(c => c.Id));
+    }
+
+    [Fact]
+    public void Recovered_is_dunning_ended_paid_over_all_dunning_that_ended_with_what_was_due()
+    {
+        var invoice = new Invoice { Id = "in_1", Latest = new InvoiceSnapshot { InvoiceId = "in_1", Change = InvoiceChange.Paid, AmountDue = 4900, Currency = "usd", CreatedAt = Now } };
+        var overview = Of(new OverviewRows
+        {
+            Runs =
+            [
+                Dunning("a", RunOutcome.Paid) with { InvoiceId = "in_1" }, Dunning("b", RunOutcome.Completed), Dunning("held", RunOutcome.HeldOut),
+                Dunning("listed", RunOutcome.Paid) with { Preview = true }, Dunning("old", RunOutcome.Paid) with { EndedAt = Now.AddDays(-31) }, Dunning("open", null),
+                WinBack("c", RunOutcome.Returned), WinBack("d", RunOutcome.Completed), WinBack("e", RunOutcome.Canceled),
+            ],
+            Invoices = new Dictionary<string, Invoice> { ["in_1"] = invoice },
+        });
+        Assert.Equal(new Share(1, 2), overview.Recovered);
+        Assert.Equal("50 %", overview.Recovered.Percent);
+        Assert.Equal([new("usd", 4900)], overview.RecoveredAmounts);
+        Assert.Equal(new Share(1, 3), overview.Returned);
+        Assert.Equal((1, 1), (overview.OpenRuns, overview.Previews));
+        Assert.Equal(2, overview.Ended.Single(e => e.Key == RunOutcome.Completed).Value);
+    }
+
+    [Fact]
+    public void Only_e_mails_that_went_out_in_these_days_count_as_sent()
+    {
+        var run = SampleRows.Run("a") with
+        {
+            Sent = [new SentStep(1, "t", Now.AddDays(-31), MailResult.Accepted), new SentStep(2, "t", Now.AddDays(-2), MailResult.Accepted), new SentStep(3, "t", Now, MailResult.Unknown), new SentStep(4, "t", Now, MailResult.Refused)],
+        };
+        var overview = Of(new OverviewRows { Runs = [run, run with { Preview = true }] });
+        Assert.Equal((1, 1), (overview.Sent, overview.PerhapsSent));
+    }
+
+    [Fact]
+    public void A_share_of_nothing_is_no_number() => Assert.Equal("–", new Share(0, 0).Percent);
+
+    [Fact]
+    public void What_was_only_counted_is_added_up_over_thirty_days()
+    {
+        var today = DateOnly.FromDateTime(Now.UtcDateTime);
+        var overview = Of(new OverviewRows { Counts = [new(today, "app.ignored", 2), new(today.AddDays(-29), "app.ignored", 3), new(today.AddDays(-30), "app.ignored", 100), new(today, "stripe.other-mode", 9)] });
+        Assert.Equal([new("stripe.other-mode", 9), new("app.ignored", 5)], overview.OnlyCounted);
+    }
+
+    [Fact]
+    public async Task The_start_page_says_how_we_are_who_needs_me_and_what_ran()
+    {
+        await using var host = await HostedPipeline.StartAsync();
+        await SampleRows.FullAsync(host, "cus_1", "Ada Ltd", "sign-ins down 62 %");
+        await host.Tables.SeedAsync(SampleRows.Customer("cus_2", "Bob Ltd", score: 90) with { FailingInvoices = ["in_9"] });
+        await host.Tables.UpsertAsync(Keys.Note("cus_2", "n1"), new Note { Id = "n1", At = Now.AddDays(-1), Kind = "answer", Text = "too pricey", By = "the customer" });
+        await host.Tables.UpsertAsync(Keys.SweepOf(new DateOnly(2026, 3, 3)), Sweep(Now.AddDays(-7)));
+        var html = WebUtility.HtmlDecode(await host.Client.GetStringAsync("/"));
+        foreach (var text in new[] { "Overview</h1>", "$78.00", "+$49.00 in a week", "of 2 known, 2 with us", "Ada Ltd", "sign-ins down 62 %", "Bob Ltd", "too pricey", "of 1 ended win-back runs, 100 %", "against the sweep of 2026-03-03", "What these numbers mean" })
+            Assert.Contains(text, html);
+    }
+
+    [Fact]
+    public async Task The_sweep_keeps_what_it_found_on_each_day()
+    {
+        await using var host = await Support.TestHost.StartAsync();
+        await host.SweepAsync();
+        await host.AdvanceAsync(TimeSpan.FromDays(2));
+        var tables = (ITables)host.Services.GetService(typeof(ITables))!;
+        Assert.True((await tables.ListAsync<SweepResult>(Keys.Sweeps)).Count >= 2);
+    }
+
+    [Fact]
+    public async Task The_empty_page_offers_the_demo_only_where_there_is_one()
+    {
+        await using var with = await HostedPipeline.StartAsync(demo: true);
+        Assert.Contains("action=\"/local/demo\"", await with.Client.GetStringAsync("/"));
+        await using var without = await HostedPipeline.StartAsync();
+        Assert.DoesNotContain("/local/demo", await without.Client.GetStringAsync("/"));
+    }
+
+    [Fact]
+    public async Task Customers_are_sorted_by_risk_times_mrr_when_asked()
+    {
+        await using var host = await HostedPipeline.StartAsync();
+        await host.Tables.SeedAsync(SampleRows.Customer("cus_small", "Small Ltd", score: 20));
+        await host.Tables.SeedAsync(SampleRows.Customer("cus_large", "Large Ltd", score: 75, mrr: 19900));
+        var html = await host.Client.GetStringAsync("/customers?sort=risk_mrr");
+        Assert.True(html.IndexOf("Large Ltd", StringComparison.Ordinal) < html.IndexOf("Small Ltd", StringComparison.Ordinal));
+        Assert.Contains("<option value=\"risk_mrr\" selected", html);
+    }
+
+    private static Overview Of(OverviewRows rows) => Overview.Of(rows, TimeZoneInfo.Utc, Now);
+
+    private static SweepResult Sweep(DateTimeOffset at) => new()
+    {
+        At = at, Customers = 1, Paying = 1, Tiers = new Dictionary<HealthTier, int>(), CurrentTiers = new Dictionary<HealthTier, int>(), Mrr = new Dictionary<string, long> { ["usd"] = 2900 }, Candidates = 0, Started = 0,
+    };
+
+    private static Run Dunning(string customer, RunOutcome? outcome) => With(SampleRows.Run(customer, outcome: outcome), FlowTrigger.FailedPayment);
+
+    private static Run WinBack(string customer, RunOutcome outcome) => With(SampleRows.Run(customer, "win-back", "2026-03-01", outcome), FlowTrigger.Inactivity);
+
+    private static Run With(Run run, FlowTrigger trigger) => run with { Definition = run.Definition with { Trigger = trigger } };
+}
