@@ -13,8 +13,8 @@ internal sealed partial class SandboxAccount
     /// <summary>The decline that wants the customer's confirmation (3-D Secure) rather than another card.</summary>
     public const string NeedsConfirmation = "authentication_required";
 
-    // Kept of a customer: more than the invoices of any time that a refund or a payment page reaches back to.
-    private const int InvoicesKept = 60;
+    // Kept of a customer: two years by the month, well within a row.
+    private const int InvoicesKept = 24;
 
     private readonly SandboxOptions options;
     private readonly SandboxPayloads payloads;
