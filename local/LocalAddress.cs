@@ -7,12 +7,10 @@ namespace RetentionFunctions.Local;
 public sealed class LocalAddress(IServer server)
 {
     /// <summary>The first address, with a name that a browser on this machine can open.</summary>
-    public Uri Root
-    {
-        get
-        {
-            var first = server.Features.Get<IServerAddressesFeature>()?.Addresses.FirstOrDefault() ?? throw new InvalidOperationException("The host does not listen yet.");
-            return new Uri(first.Replace("//[::]:", "//127.0.0.1:", StringComparison.Ordinal).Replace("//0.0.0.0:", "//127.0.0.1:", StringComparison.Ordinal).Replace("//*:", "//127.0.0.1:", StringComparison.Ordinal).Replace("//+:", "//127.0.0.1:", StringComparison.Ordinal));
-        }
-    }
+    public Uri Root => RootOrNull ?? throw new InvalidOperationException("The host does not listen yet.");
+
+    /// <summary>The same; null before the host listens.</summary>
+    public Uri? RootOrNull => server.Features.Get<IServerAddressesFeature>()?.Addresses.FirstOrDefault() is { } first
+        && new Uri(first.Replace("//[::]:", "//127.0.0.1:", StringComparison.Ordinal).Replace("//0.0.0.0:", "//127.0.0.1:", StringComparison.Ordinal).Replace("//*:", "//127.0.0.1:", StringComparison.Ordinal).Replace("//+:", "//127.0.0.1:", StringComparison.Ordinal)) is { Port: > 0 } root
+        ? root : null;
 }

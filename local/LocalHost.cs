@@ -79,6 +79,7 @@ public static class LocalHost
         services.AddSingleton<SqliteDueTable>().AddSingleton<IFlowEngine, SqliteFlowEngine>();
         services.AddSingleton<SqliteOutbox>().AddSingleton<IMailer>(all => all.GetRequiredService<SqliteOutbox>());
         services.AddSingleton<LocalAddress>();
+        services.AddSingleton<SandboxDoor>().AddSingleton<SandboxAccounts>();
         services.AddSingleton<SandboxBilling>().AddSingleton<IBilling>(all => all.GetRequiredService<SandboxBilling>());
         services.AddSingleton<LocalPump>().AddHostedService(all => all.GetRequiredService<LocalPump>());
         services.AddSingleton(Actions);

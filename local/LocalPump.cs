@@ -217,6 +217,10 @@ public sealed partial class LocalPump(
                 await sweep.RunAsync(cancel);
                 next = DailySweep.NextDue(clock.GetUtcNow(), settings);
             }
+            else if (item.Id == SandboxAccounts.DueId)
+            {
+                next = await sandbox.RunDueAsync(cancel);
+            }
             else
             {
                 next = await flows.AdvanceAsync(RunId.Parse(item.Id), cancel);

@@ -9,10 +9,11 @@ using RetentionFunctions.Storage;
 namespace RetentionFunctions.Local.Sandbox;
 
 /// <summary>
-/// Stands in for Stripe on one machine: remembers the subscriptions and invoices that events brought, changes them, and sends the events that Stripe would send
-/// back into the inbox. Nothing of it reaches the real Stripe.
+/// Stands in for Stripe on one machine. Customers of the sandbox's own live in <see cref="SandboxAccounts"/>. Of others it remembers the subscriptions and invoices
+/// that events brought, and changes copies of those. The events that Stripe would send come back through the host's own door. Nothing of it reaches the
+/// real Stripe.
 /// </summary>
-public sealed class SandboxBilling(ITables tables, IInbox inbox, BodyStore bodies, LocalAddress address, TimeProvider clock) : IBilling
+public sealed class SandboxBilling(ITables tables, BodyStore bodies, SandboxAccounts accounts, SandboxDoor door, LocalAddress address, TimeProvider clock) : IBilling
 {
     private static readonly string[] Kept = ["subscription", "invoice"];
 
@@ -48,12 +49,17 @@ public sealed class SandboxBilling(ITables tables, IInbox inbox, BodyStore bodie
         }
     }
 
+    /// <summary>What is due of the sandbox's own customers; when it wants to be asked again.</summary>
+    public Task<DateTimeOffset?> RunDueAsync(CancellationToken cancel = default) => accounts.RunDueAsync(cancel);
+
     private static JsonElement? Field(JsonElement of, string name, JsonValueKind kind) =>
         of.ValueKind == JsonValueKind.Object && of.TryGetProperty(name, out var value) && value.ValueKind == kind ? value : null;
 
     /// <inheritdoc/>
-    public Task<BillingResult> PauseAsync(string customerId, string subscriptionId, DateTimeOffset resumesAt, string idempotencyKey, CancellationToken cancel = default) =>
-        ChangeAsync(subscriptionId, idempotencyKey, "customer.subscription.updated", subscription =>
+    public async Task<BillingResult> PauseAsync(string customerId, string subscriptionId, DateTimeOffset resumesAt, string idempotencyKey, CancellationToken cancel = default) =>
+        await accounts.HasAsync(customerId, cancel)
+        ? await accounts.DoAsync(customerId, idempotencyKey, stripe => Owned(stripe, customerId, subscriptionId).Pause(subscriptionId, resumesAt, clock.GetUtcNow()), cancel)
+        : await ChangeAsync(subscriptionId, idempotencyKey, "customer.subscription.updated", subscription =>
         {
             var before = subscription["pause_collection"]?.DeepClone();
             subscription["pause_collection"] = new JsonObject { ["behavior"] = "void", ["resumes_at"] = resumesAt.ToUnixTimeSeconds() };
@@ -61,8 +67,10 @@ public sealed class SandboxBilling(ITables tables, IInbox inbox, BodyStore bodie
         }, cancel);
 
     /// <inheritdoc/>
-    public Task<BillingResult> ResumeAsync(string customerId, string subscriptionId, string idempotencyKey, CancellationToken cancel = default) =>
-        ChangeAsync(subscriptionId, idempotencyKey, "customer.subscription.updated", subscription =>
+    public async Task<BillingResult> ResumeAsync(string customerId, string subscriptionId, string idempotencyKey, CancellationToken cancel = default) =>
+        await accounts.HasAsync(customerId, cancel)
+        ? await accounts.DoAsync(customerId, idempotencyKey, stripe => Owned(stripe, customerId, subscriptionId).Resume(subscriptionId, clock.GetUtcNow()), cancel)
+        : await ChangeAsync(subscriptionId, idempotencyKey, "customer.subscription.updated", subscription =>
         {
             var before = subscription["pause_collection"]?.DeepClone();
             subscription["pause_collection"] = null;
@@ -76,6 +84,8 @@ public sealed class SandboxBilling(ITables tables, IInbox inbox, BodyStore bodie
     /// <summary>Pays an invoice as a customer on Stripe's page would: the invoice is paid and its subscription active again. False where the sandbox never saw it.</summary>
     public async Task<bool> PayAsync(string invoiceId, CancellationToken cancel = default)
     {
+        if (await accounts.InvoiceAsync(invoiceId, cancel) is { } own)
+            return own.Status == "paid" || await accounts.DoAsync(own.CustomerId, $"pay {invoiceId}", stripe => stripe.Pay(invoiceId, clock.GetUtcNow()), cancel) is BillingResult.Done;
         var now = clock.GetUtcNow().ToUnixTimeSeconds();
         string? subscriptionId = null;
         foreach (var type in new[] { "invoice.paid", "invoice.payment_succeeded" })
@@ -104,6 +114,9 @@ public sealed class SandboxBilling(ITables tables, IInbox inbox, BodyStore bodie
         return true;
     }
 
+    private static SandboxStripe Owned(SandboxStripe stripe, string customerId, string subscriptionId) => stripe.Subscription(subscriptionId)?.CustomerId == customerId
+        ? stripe : throw new SandboxRefusedException($"The customer {customerId} has no subscription {subscriptionId}.");
+
     // The event's id comes from the key, so that the same change asked for twice is one event.
     private async Task<BillingResult> ChangeAsync(string id, string key, string type, Func<JsonObject, JsonObject?> change, CancellationToken cancel)
     {
@@ -124,7 +137,7 @@ public sealed class SandboxBilling(ITables tables, IInbox inbox, BodyStore bodie
             ["data"] = previous is null ? new JsonObject { ["object"] = thing } : new JsonObject { ["object"] = thing, ["previous_attributes"] = previous },
         }.ToJsonString());
         var customerId = thing["customer"] is JsonObject expanded ? (string?)expanded["id"] : (string?)thing["customer"];
-        await inbox.EnqueueAsync([await bodies.FitAsync(new InboxMessage(customerId ?? id, eventId, MessageKind.StripeEvent, body, clock.GetUtcNow()), cancel)], cancel);
+        await door.DeliverAsync(new SandboxEvent(eventId, type, clock.GetUtcNow(), customerId ?? id, body), cancel);
         return new BillingResult.Done();
     }
 

@@ -155,6 +155,18 @@ public static class Keys
     /// <summary>What the local host's sandbox saw of a subscription or invoice.</summary>
     public static RowKey SandboxObject(string id) => new("x-sandbox", $"object|{Escape(id)}");
 
+    /// <summary>All that the local host's sandbox keeps of a customer of its own.</summary>
+    public static RowKey SandboxAccount(string customerId) => new("x-sandbox", $"account|{Escape(customerId)}");
+
+    /// <summary>The customers of the local host's sandbox.</summary>
+    public static KeyRange SandboxAccounts => Range("x-sandbox", "account|");
+
+    /// <summary>An event of the local host's sandbox that is not yet delivered.</summary>
+    public static RowKey SandboxEvent(string eventId) => new("x-sandbox", $"event|{Escape(eventId)}");
+
+    /// <summary>What the local host's sandbox has not yet delivered.</summary>
+    public static KeyRange SandboxEvents => Range("x-sandbox", "event|");
+
     /// <summary>One counter of what came in, of one day.</summary>
     public static RowKey Counter(DateOnly on, string name) => new("x-counters", $"counter|{Day(on)}|{Escape(name)}");
 

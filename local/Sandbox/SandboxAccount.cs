@@ -1,0 +1,259 @@
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json.Nodes;
+
+namespace RetentionFunctions.Local.Sandbox;
+
+/// <summary>
+/// One customer of the simulated account, with subscriptions and invoices. Time only moves forward: what fell due before an action happens before it.
+/// What happens by itself is in <c>SandboxAccount.Time.cs</c>.
+/// </summary>
+internal sealed partial class SandboxAccount
+{
+    /// <summary>The decline that wants the customer's confirmation (3-D Secure) rather than another card.</summary>
+    public const string NeedsConfirmation = "authentication_required";
+
+    // Kept of a customer: two years by the month, well within a row.
+    private const int InvoicesKept = 24;
+
+    private readonly SandboxOptions options;
+    private readonly SandboxPayloads payloads;
+    private readonly string suffix;
+    private readonly Dictionary<string, SandboxSubscription> subscriptions = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, SandboxInvoice> invoices = new(StringComparer.Ordinal);
+    private List<SandboxEvent> sent = [];
+    private int made;
+
+    /// <summary>A new customer, made and with its card attached.</summary>
+    public SandboxAccount(SandboxOptions options, SandboxCustomer customer)
+    {
+        this.options = options;
+        payloads = new SandboxPayloads(options);
+        suffix = Suffix(customer.Id);
+        Now = customer.CreatedAt;
+        Customer = customer;
+        Emit("customer.created", payloads.Customer(customer));
+        Attach(customer.Card);
+    }
+
+    /// <summary>One that was stored.</summary>
+    public SandboxAccount(SandboxOptions options, SandboxAccountState state)
+    {
+        this.options = options;
+        payloads = new SandboxPayloads(options);
+        suffix = Suffix(state.Customer.Id);
+        (Customer, Now, made) = (state.Customer, state.Now, state.Made);
+        foreach (var subscription in state.Subscriptions) subscriptions.Add(subscription.Id, subscription);
+        foreach (var invoice in state.Invoices) invoices.Add(invoice.Id, invoice);
+    }
+
+    public SandboxCustomer Customer { get; private set; }
+
+    /// <summary>The latest time at which anything happened to it.</summary>
+    public DateTimeOffset Now { get; private set; }
+
+    public SandboxSubscription? Subscription(string id) => subscriptions.GetValueOrDefault(id);
+
+    public SandboxInvoice? Invoice(string id) => invoices.GetValueOrDefault(id);
+
+    /// <summary>All of it, to be stored. Of the invoices those that nothing waits for are left out once they are many.</summary>
+    public SandboxAccountState State()
+    {
+        var ordered = invoices.Values.OrderBy(i => i.CreatedAt).ThenBy(i => i.Id, StringComparer.Ordinal).ToList();
+        var old = ordered.Count - InvoicesKept;
+        return new(Customer, [.. subscriptions.Values.OrderBy(s => s.CreatedAt).ThenBy(s => s.Id, StringComparer.Ordinal)],
+            [.. ordered.Where((invoice, at) => at >= old || invoice.Status is "open" or "draft")], Now, made);
+    }
+
+    /// <summary>What was sent since it was asked last.</summary>
+    public IReadOnlyList<SandboxEvent> Take()
+    {
+        var taken = sent;
+        sent = [];
+        return taken;
+    }
+
+    public void Subscribe(string id, SandboxPrice price, int quantity, int trialDays, string? clientReferenceId)
+    {
+        if (subscriptions.ContainsKey(id)) throw new SandboxRefusedException($"There is a subscription {id} already.");
+        if (Customer.Currency is null) Customer = Customer with { Currency = price.Currency };
+        DateTimeOffset? trialEnd = trialDays > 0 ? Now.AddDays(trialDays) : null;
+        var subscription = new SandboxSubscription
+        {
+            Id = id, CustomerId = Customer.Id, Price = price, Quantity = quantity, Status = trialEnd is null ? "incomplete" : "trialing", CreatedAt = Now, Anchor = trialEnd ?? Now,
+            PeriodStart = Now, PeriodEnd = trialEnd ?? Now.AddMonths(price.Months), TrialEnd = trialEnd, ClientReferenceId = clientReferenceId,
+        };
+        // A trial begins with an invoice of nothing, which is paid at once.
+        var invoice = NewInvoice(subscription, trialEnd is null ? Due(subscription) : (0, 0), "subscription_create");
+        subscription = subscription with { LatestInvoiceId = invoice.Id };
+        subscriptions.Add(id, subscription);
+        Emit("customer.subscription.created", payloads.Subscription(subscription));
+        Put("invoice.created", invoice with { FinalizeAt = null });
+        Finalize(invoice.Id);
+        if (trialEnd is not null) CompleteCheckout(id);
+    }
+
+    /// <summary>Within the same interval what is left of the period is settled with the next invoice; another interval begins a new period and is billed at once.</summary>
+    public void ChangePrice(string id, SandboxPrice price, int quantity)
+    {
+        var before = Running(id);
+        if (price.Currency != before.Price.Currency) throw new SandboxRefusedException($"The subscription {id} is billed in {before.Price.Currency}, not in {price.Currency}.");
+        var after = before with { Price = price, Quantity = quantity };
+        if (before.Status is "trialing" or "incomplete")
+        {
+            Change(after);
+            return;
+        }
+        var period = (before.PeriodEnd - before.PeriodStart).TotalSeconds;
+        var left = (decimal)((before.PeriodEnd - Now).TotalSeconds / period);
+        if (price.Months == before.Price.Months)
+        {
+            var difference = price.UnitAmount * quantity - before.Price.UnitAmount * before.Quantity;
+            // In a pause nothing is owed for the time that is left.
+            Change(after with { Pending = before.PausedUntil is null ? before.Pending + Round(difference * left) : before.Pending });
+            return;
+        }
+        after = after with
+        {
+            Anchor = Now, PeriodNumber = 0, PeriodStart = Now, PeriodEnd = Now.AddMonths(price.Months), UpcomingTold = false,
+            Pending = before.Pending - Round(before.Price.UnitAmount * before.Quantity * left),
+        };
+        var invoice = NewInvoice(after, Due(after), "subscription_update");
+        Change(Settled(after) with { LatestInvoiceId = invoice.Id });
+        Put("invoice.created", invoice with { FinalizeAt = null });
+        Finalize(invoice.Id);
+    }
+
+    public void CancelAtPeriodEnd(string id, string? feedback, string? comment) => Change(Running(id) with
+    {
+        CancelAtPeriodEnd = true, CanceledAt = Now, Reason = "cancellation_requested", Feedback = feedback, Comment = comment,
+    });
+
+    public void UndoCancel(string id)
+    {
+        var subscription = Running(id);
+        if (subscription.CancelAtPeriodEnd) Change(subscription with { CancelAtPeriodEnd = false, CanceledAt = null, Reason = null, Feedback = null, Comment = null });
+    }
+
+    public void CancelNow(string id, string? feedback) => End(Running(id) with { Reason = "cancellation_requested", Feedback = feedback, CanceledAt = Now });
+
+    public void Pause(string id, DateTimeOffset resumesAt)
+    {
+        if (resumesAt <= Now) throw new SandboxRefusedException("A pause ends in the future.");
+        Change(Running(id) with { PausedUntil = resumesAt });
+    }
+
+    public void Resume(string id) => Change(Running(id) with { PausedUntil = null });
+
+    public void ApplyCoupon(string id, SandboxCoupon coupon)
+    {
+        if (coupon.PercentOff is null == coupon.AmountOff is null) throw new SandboxRefusedException($"The coupon {coupon.Id} takes off either a share or an amount.");
+        DateTimeOffset? end = coupon.Duration == "repeating" ? Now.AddMonths(coupon.DurationInMonths) : null;
+        Change(Running(id) with { Discount = new SandboxDiscount(NewId("di"), coupon, Now, end) });
+    }
+
+    /// <summary>A new card; or, automatically, new digits or dates of the card on file, as its network says.</summary>
+    public void SetCard(SandboxCard card, bool automatically)
+    {
+        if (!automatically)
+        {
+            Attach(card);
+            return;
+        }
+        var before = payloads.PaymentMethod(Customer);
+        Customer = Customer with { Card = card, CardFailures = 0, ExpiryTold = ExpiryNotice(card) <= Now };
+        var after = payloads.PaymentMethod(Customer);
+        Emit("payment_method.automatically_updated", after, SandboxPayloads.Previous(before, after));
+    }
+
+    /// <summary>The customer pays on the invoice's page: confirms, or uses another card for once, so that it always goes through.</summary>
+    public void Pay(string invoiceId)
+    {
+        if (Of(invoiceId).Status == "draft") BecomeOpen(invoiceId);
+        var invoice = Of(invoiceId);
+        if (invoice.Status != "open") throw new SandboxRefusedException($"The invoice {invoiceId} is {invoice.Status}.");
+        Paid(invoice with { AttemptCount = invoice.AttemptCount + 1 });
+    }
+
+    public void Refund(string invoiceId)
+    {
+        var invoice = Of(invoiceId);
+        if (invoice.Status != "paid" || invoice.ChargeId is null || invoice.Refunded) throw new SandboxRefusedException($"The invoice {invoiceId} has no payment to give back.");
+        invoices[invoiceId] = invoice = invoice with { Refunded = true };
+        Emit("charge.refunded", payloads.Charge(invoice, Customer, invoice.PaidAt!.Value, decline: null));
+    }
+
+    public void Dispute(string invoiceId)
+    {
+        var invoice = Of(invoiceId);
+        if (invoice.Status != "paid" || invoice.ChargeId is null || invoice.Disputed) throw new SandboxRefusedException($"The invoice {invoiceId} has no payment to dispute.");
+        invoices[invoiceId] = invoice = invoice with { Disputed = true };
+        Emit("charge.dispute.created", payloads.Dispute(NewId("dp"), invoice, Now));
+    }
+
+    private SandboxInvoice Of(string id) => Invoice(id) ?? throw new SandboxRefusedException($"The sandbox has no invoice {id}.");
+
+    private SandboxSubscription Running(string id)
+    {
+        var subscription = Subscription(id) ?? throw new SandboxRefusedException($"The sandbox has no subscription {id}.");
+        return !subscription.IsEnded ? subscription : throw new SandboxRefusedException($"The subscription {id} has ended.");
+    }
+
+    private void Attach(SandboxCard card)
+    {
+        var before = payloads.Customer(Customer);
+        Customer = Customer with { Card = card, CardId = NewId("card"), CardFailures = 0, ExpiryTold = ExpiryNotice(card) <= Now };
+        Emit("payment_method.attached", payloads.PaymentMethod(Customer));
+        var after = payloads.Customer(Customer);
+        Emit("customer.updated", after, SandboxPayloads.Previous(before, after));
+    }
+
+    // Sends nothing where nothing changes, as Stripe does.
+    private void Change(SandboxSubscription after)
+    {
+        var before = payloads.Subscription(subscriptions[after.Id]);
+        subscriptions[after.Id] = after;
+        var document = payloads.Subscription(after);
+        var previous = SandboxPayloads.Previous(before, document);
+        if (previous.Count > 0) Emit("customer.subscription.updated", document, previous);
+    }
+
+    // Its invoices stay, but nobody tries to collect them any more.
+    private void End(SandboxSubscription subscription)
+    {
+        foreach (var invoice in invoices.Values.Where(i => i.SubscriptionId == subscription.Id && i.Status is "open" or "draft").ToList())
+            invoices[invoice.Id] = invoice with { NextAttemptAt = null, FinalizeAt = null };
+        subscriptions[subscription.Id] = subscription = subscription with { Status = "canceled", CanceledAt = subscription.CanceledAt ?? Now, EndedAt = Now };
+        Emit("customer.subscription.deleted", payloads.Subscription(subscription));
+    }
+
+    private void CompleteCheckout(string id)
+    {
+        if (subscriptions[id] is not { ClientReferenceId: not null } subscription) return;
+        Emit("checkout.session.completed", payloads.Checkout(NewId("cs"), subscription, Customer, Now));
+        subscriptions[id] = subscription with { ClientReferenceId = null };
+    }
+
+    private void Put(string type, SandboxInvoice invoice)
+    {
+        invoices[invoice.Id] = invoice;
+        Emit(type, payloads.Invoice(invoice, Customer));
+    }
+
+    private void Emit(string type, JsonObject about, JsonObject? previous = null)
+    {
+        var id = $"evt_{suffix}{++made:D6}";
+        sent.Add(new SandboxEvent(id, type, Now, Customer.Id, payloads.Event(id, type, Now, about, previous)));
+    }
+
+    private string NewId(string kind) => $"{kind}_{suffix}{++made:D6}";
+
+    // Letters and digits only, as in Stripe's ids; what has other signs gets a hash, so that no two customers share one.
+    private static string Suffix(string customerId)
+    {
+        var bare = customerId[(customerId.IndexOf('_', StringComparison.Ordinal) + 1)..];
+        return bare.Length is > 0 and <= 40 && bare.All(char.IsAsciiLetterOrDigit) ? bare : Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(customerId)))[..16];
+    }
+
+    private static long Round(decimal amount) => (long)Math.Round(amount, MidpointRounding.AwayFromZero);
+}
