@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net;
 using System.Text.Encodings.Web;
 using RetentionFunctions.Email;
+using RetentionFunctions.Local.Demo;
 using RetentionFunctions.Local.Sandbox;
 using RetentionFunctions.Local.Sqlite;
 using RetentionFunctions.Web;
@@ -32,7 +33,7 @@ public static class LocalEndpoints
             sent.Email.Id, sent.Email.To.Address, sent.Email.Subject, sent.Email.Template, sent.Email.Flow, sent.Email.Step, sent.SentAt, sent.Email.CustomerId, sent.Email.From.Address,
             sent.Email.Kind == MailKind.Marketing ? "marketing" : "transactional", sent.Email.Headers, sent.Email.Links, sent.Email.Text, sent.Email.Html)));
 
-    private static async Task<IResult> MoveAsync(ClockMove move, LocalClock clock, LocalPump pump, CancellationToken cancel)
+    private static async Task<IResult> MoveAsync(ClockMove move, LocalClock clock, DemoPlayer demo, CancellationToken cancel)
     {
         if (!clock.IsSimulated) return Wrong(409, "This host runs on the real clock. Start it with --clock 2026-01-01T00:00:00Z to move the time.");
         var now = clock.GetUtcNow();
@@ -52,13 +53,13 @@ public static class LocalEndpoints
         {
             return Wrong(400, "Say either {\"advance\":\"3.00:00:00\"} or {\"to\":\"2026-02-01T09:00:00Z\"}.");
         }
-        await pump.AdvanceAsync(to, cancel);
+        await demo.AdvanceAsync(to, cancel);
         return Results.Json(new ClockAnswer(clock.GetUtcNow(), true));
     }
 
     private static IResult Wrong(int status, string error) => Results.Json(new { error }, statusCode: status);
 
-    private static IResult Page(string title, string body, int status = (int)HttpStatusCode.OK) => Results.Content(
+    internal static IResult Page(string title, string body, int status = (int)HttpStatusCode.OK) => Results.Content(
         $"<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>{title}</title><link rel=\"stylesheet\" href=\"/links.css\"><main><h1>{title}</h1>{body}</main></html>",
         "text/html; charset=utf-8", statusCode: status);
 

@@ -6,6 +6,7 @@ using RetentionFunctions.Flows;
 using RetentionFunctions.Health;
 using RetentionFunctions.Intake;
 using RetentionFunctions.Links;
+using RetentionFunctions.Local.Demo;
 using RetentionFunctions.Local.Sandbox;
 using RetentionFunctions.Local.Sqlite;
 using RetentionFunctions.Settings;
@@ -30,7 +31,8 @@ public static class LocalHost
         var settings = SettingsLoader.Load(configuration);
         var templates = EmailTemplates.Load(folder is null ? null : Path.Combine(folder, "templates"));
         templates.Check(settings.Flows.Definitions);
-        var store = SqliteStore.Open(options.DataFolder);
+        // A demo can be played again: its commits do not wait for the disk, which makes the year several times faster. Another process's death loses nothing.
+        var store = SqliteStore.Open(options.DataFolder, new SqliteStoreOptions { SurvivesPowerCut = !options.Demo });
         try
         {
             var tables = new SqliteTables(store);
@@ -58,6 +60,7 @@ public static class LocalHost
                 IntakeEndpoints.Map(routes);
                 LinkEndpoints.Map(routes);
                 LocalEndpoints.Map(routes);
+                DemoEndpoints.Map(routes);
             });
             app.Run(pipeline);
             return app;
@@ -82,6 +85,7 @@ public static class LocalHost
         services.AddSingleton<SandboxDoor>().AddSingleton<SandboxAccounts>();
         services.AddSingleton<SandboxBilling>().AddSingleton<IBilling>(all => all.GetRequiredService<SandboxBilling>());
         services.AddSingleton<LocalPump>().AddHostedService(all => all.GetRequiredService<LocalPump>());
+        services.AddSingleton<DemoProgress>().AddSingleton<DemoPlayer>();
         services.AddSingleton(Actions);
     }
 
@@ -102,6 +106,8 @@ public static class LocalHost
     {
         var clock = all.GetRequiredService<LocalClock>();
         var pump = all.GetRequiredService<LocalPump>();
+        var demo = all.GetRequiredService<DemoPlayer>();
+        var progress = all.GetRequiredService<DemoProgress>();
         var outbox = all.GetRequiredService<SqliteOutbox>();
         return new WebActions
         {
@@ -110,7 +116,8 @@ public static class LocalHost
             Outbox = new OutboxView(
                 async cancel => [.. (await outbox.ListAsync(500, null, cancel)).Select(sent => new OutboxMail(sent.Email, sent.SentAt))],
                 async (id, cancel) => await outbox.GetAsync(id, cancel) is { } sent ? new OutboxMail(sent.Email, sent.SentAt) : null),
-            AdvanceClock = clock.IsSimulated ? (span, cancel) => pump.AdvanceAsync(clock.GetUtcNow() + span, cancel) : null,
+            AdvanceClock = clock.IsSimulated ? (span, cancel) => demo.AdvanceAsync(clock.GetUtcNow() + span, cancel) : null,
+            NotReady = _ => Task.FromResult(progress.NotReady),
         };
     }
 
@@ -119,6 +126,7 @@ public static class LocalHost
     private static async Task<LocalClock> ClockAsync(LocalOptions options, ITables tables)
     {
         var stood = (await tables.GetAsync<ClockRow>(Keys.Account("clock")))?.Value;
+        if (options.Demo) return new LocalClock(await DemoStartAsync(options, tables, stood));
         if (stood is null)
         {
             if (options.Clock is { } start && await HasEventsAsync(tables))
@@ -129,8 +137,33 @@ public static class LocalHost
         return new LocalClock(options.Clock > stood.Now ? options.Clock : stood.Now);
     }
 
+    // A new demo begins a year before the given or present day; one that was begun goes on where it stands.
+    private static async Task<DateTimeOffset> DemoStartAsync(LocalOptions options, ITables tables, ClockRow? stood)
+    {
+        if (stood is not null && await DemoPlayer.YearAsync(tables) is { } begun)
+        {
+            if (options.Customers is { } customers && customers != begun.Customers || options.Seed is { } seed && seed != begun.Seed)
+                throw new LocalStartException($"The folder '{options.DataFolder}' already has the demo year of --customers {begun.Customers} --seed {begun.Seed}; choose another folder for another year (--data DIR).");
+            return stood.Now;
+        }
+        if (await HasEventsAsync(tables))
+            throw new LocalStartException($"The folder '{options.DataFolder}' has data of its own, and the demo's customers would mix with it; choose another folder (--data .demo).");
+        var start = MidnightFrom((options.Clock ?? TimeProvider.System.GetUtcNow()).AddDays(-DemoPlayer.YearDays - 1).AddTicks(1));
+        if (start < stood?.Now) start = MidnightFrom(stood.Now);
+        await DemoPlayer.BeginAsync(tables, new DemoYear(options.Customers ?? DemoPlayer.DefaultCustomers, DemoPlayer.YearDays, options.Seed ?? 1, start));
+        await tables.UpsertAsync(Keys.Account("clock"), new ClockRow(start));
+        return start;
+    }
+
+    /// <summary>The first midnight, UTC, at or after a moment.</summary>
+    internal static DateTimeOffset MidnightFrom(DateTimeOffset at)
+    {
+        var midnight = new DateTimeOffset(at.UtcDateTime.Date, TimeSpan.Zero);
+        return midnight < at ? midnight.AddDays(1) : midnight;
+    }
+
     // Every event ends in the row of a customer or in that of a user's activity.
-    private static async Task<bool> HasEventsAsync(ITables tables)
+    internal static async Task<bool> HasEventsAsync(ITables tables)
     {
         foreach (var bucket in Keys.AllBuckets)
             foreach (var range in new[] { Keys.Customers(bucket), Keys.ActivitiesOfBucket(bucket) })

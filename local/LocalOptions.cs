@@ -14,6 +14,15 @@ public sealed record LocalOptions
     /// <summary>Where a simulated clock starts; null: the real clock.</summary>
     public DateTimeOffset? Clock { get; init; }
 
+    /// <summary>Play a demo year into the data folder; implies a simulated clock.</summary>
+    public bool Demo { get; init; }
+
+    /// <summary>How many customers the demo year has; null: 300, or as many as the folder already has.</summary>
+    public int? Customers { get; init; }
+
+    /// <summary>Which of all demo years; null: 1, or the one of the folder.</summary>
+    public ulong? Seed { get; init; }
+
     /// <summary>Settings given on the command line, <c>--Section:Key=value</c>.</summary>
     public IReadOnlyList<string> Settings { get; init; } = [];
 
@@ -27,6 +36,9 @@ public sealed record LocalOptions
           --urls URL              where to listen              (http://127.0.0.1:5080)
           --data DIR              where to keep the data       (.data)
           --clock TIME            start on a simulated clock   (--clock 2026-01-01T00:00:00Z)
+          --demo                  play a year of a made-up company, which ends today (or at --clock)
+          --customers N           how many customers it has    (300)
+          --seed N                which of all such years      (1)
           --Section:Key=VALUE     a setting of retention.json  (--Flows:Mode=preview)
         """;
 
@@ -40,6 +52,11 @@ public sealed record LocalOptions
         {
             var (name, value) = args[i].Split('=', 2) is [var left, var right] ? (left, right) : (args[i], null);
             if (name is "--help" or "-h" or "-?") return options with { Help = true };
+            if (name is "--demo" && value is null)
+            {
+                options = options with { Demo = true };
+                continue;
+            }
             if (name.StartsWith("--", StringComparison.Ordinal) && name.Contains(':'))
             {
                 settings.Add($"{name}={value ?? Next(args, ref i, name)}");
@@ -50,9 +67,12 @@ public sealed record LocalOptions
                 "--urls" => options with { Urls = CheckUrls(value ?? Next(args, ref i, name)) },
                 "--data" => options with { DataFolder = value ?? Next(args, ref i, name) },
                 "--clock" => options with { Clock = Time(value ?? Next(args, ref i, name)) },
+                "--customers" => options with { Customers = CustomersOf(value ?? Next(args, ref i, name)) },
+                "--seed" => options with { Seed = SeedOf(value ?? Next(args, ref i, name)) },
                 _ => throw new LocalStartException($"There is no option '{args[i]}'.\n\n{Usage}"),
             };
         }
+        if (!options.Demo && (options.Customers is not null || options.Seed is not null)) throw new LocalStartException("--customers and --seed say which demo year is played: give --demo too.");
         return options with { Settings = settings };
     }
 
@@ -65,6 +85,14 @@ public sealed record LocalOptions
             && urls.All(url => Uri.TryCreate(url.Replace("://*:", "://localhost:", StringComparison.Ordinal).Replace("://+:", "://localhost:", StringComparison.Ordinal), UriKind.Absolute, out var uri) && uri.Scheme == "http")
             ? text
             : throw new LocalStartException($"--urls '{text}' is not an http address. Example: --urls http://127.0.0.1:5080");
+
+    private static int CustomersOf(string text) => int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var count) && count is >= 1 and <= 5000
+        ? count
+        : throw new LocalStartException($"--customers '{text}' is not a whole number from 1 to 5000. Example: --customers 300");
+
+    private static ulong SeedOf(string text) => ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var seed)
+        ? seed
+        : throw new LocalStartException($"--seed '{text}' is not a whole number from 0 on. Example: --seed 7");
 
     private static DateTimeOffset Time(string text) =>
         DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out var time)

@@ -70,7 +70,7 @@ public sealed partial class LocalPump(
         try
         {
             await SettleNowAsync(cancel);
-            var result = await sweep.RunAsync(cancel);
+            var result = await SweepBucketsAsync(cancel);
             await SettleNowAsync(cancel);
             return result;
         }
@@ -207,6 +207,18 @@ public sealed partial class LocalPump(
         return items.Count > 0;
     }
 
+    // As DailySweep.RunAsync, several buckets at a time: their commits share the disk's one sync too.
+    private async Task<SweepResult> SweepBucketsAsync(CancellationToken cancel)
+    {
+        var now = clock.GetUtcNow();
+        var tiers = await sweep.ValueTiersAsync(cancel);
+        var names = Keys.AllBuckets.ToList();
+        var buckets = new BucketResult[names.Count];
+        await Parallel.ForEachAsync(Enumerable.Range(0, buckets.Length), new ParallelOptions { MaxDegreeOfParallelism = Runs, CancellationToken = cancel },
+            async (i, token) => buckets[i] = await sweep.BucketAsync(names[i], tiers, now, token));
+        return await sweep.FinishAsync(buckets, now, cancel);
+    }
+
     private async Task RunAsync(Due item, CancellationToken cancel)
     {
         DateTimeOffset? next;
@@ -214,7 +226,7 @@ public sealed partial class LocalPump(
         {
             if (item.Id == SweepId)
             {
-                await sweep.RunAsync(cancel);
+                await SweepBucketsAsync(cancel);
                 next = DailySweep.NextDue(clock.GetUtcNow(), settings);
             }
             else if (item.Id == SandboxAccounts.DueId)

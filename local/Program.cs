@@ -1,5 +1,6 @@
 using RetentionFunctions.Email;
 using RetentionFunctions.Local;
+using RetentionFunctions.Local.Demo;
 using RetentionFunctions.Local.Sqlite;
 using RetentionFunctions.Settings;
 
@@ -21,10 +22,18 @@ try
     await using var app = await LocalHost.CreateAsync(options, configuration, Path.GetDirectoryName(file));
     await app.StartAsync();
 
-    // 4. How to send the first event.
+    // 4. A year of a made-up company, if asked for. The pages are open meanwhile.
+    if (options.Demo) await DemoTerminal.PlayAsync(app);
+
+    // 5. How to send the first event.
     Console.WriteLine(Welcome.Text(app, options, file));
     await app.WaitForShutdownAsync();
     return 0;
+}
+catch (OperationCanceledException)
+{
+    // Ctrl+C while the demo year was being played: it goes on with the next start.
+    return 130;
 }
 catch (Exception e) when (e is LocalStartException or SettingsException or DataFolderException or EmailTemplateException)
 {

@@ -32,6 +32,11 @@ public sealed class SqliteOutbox(SqliteStore store, TimeProvider time) : IMailer
         reader => reader.List("SELECT seq, sent_at, email FROM outbox WHERE seq < $1 ORDER BY seq DESC LIMIT $2", Read, before ?? long.MaxValue, count),
         cancel);
 
+    /// <summary>The e-mails after that of a number and sent before a moment, the oldest first.</summary>
+    public Task<IReadOnlyList<SentEmail>> SinceAsync(long after, DateTimeOffset before, CancellationToken cancel = default) => store.ReadAsync<IReadOnlyList<SentEmail>>(
+        reader => reader.List("SELECT seq, sent_at, email FROM outbox WHERE seq > $1 AND sent_at < $2 ORDER BY seq", Read, after, SqliteReader.Ticks(before)),
+        cancel);
+
     /// <summary>The e-mail with this <see cref="OutgoingEmail.Id"/>, or null.</summary>
     public Task<SentEmail?> GetAsync(string id, CancellationToken cancel = default) => store.ReadAsync(
         reader => reader.First("SELECT seq, sent_at, email FROM outbox WHERE id = $1", Read, id),

@@ -18,7 +18,7 @@ public sealed record SqliteStoreOptions
     /// <summary>How long another program (a database browser, say) may hold the file before a call gives up. Whole seconds, at least 1.</summary>
     public TimeSpan BusyTimeout { get; init; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>False only in tests of something else: a killed process still loses nothing then, a power cut may.</summary>
+    /// <summary>False only for the demo and in tests of something else: a killed process still loses nothing then, a power cut may.</summary>
     internal bool SurvivesPowerCut { get; init; } = true;
 }
 
