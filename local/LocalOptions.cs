@@ -48,13 +48,16 @@ public sealed record LocalOptions
             options = name switch
             {
                 "--urls" => options with { Urls = CheckUrls(value ?? Next(args, ref i, name)) },
-                "--data" => options with { DataFolder = value ?? Next(args, ref i, name) },
+                "--data" => options with { DataFolder = NotEmpty(value ?? Next(args, ref i, name), name) },
                 "--clock" => options with { Clock = Time(value ?? Next(args, ref i, name)) },
                 _ => throw new LocalStartException($"There is no option '{args[i]}'.\n\n{Usage}"),
             };
         }
         return options with { Settings = settings };
     }
+
+    // An empty one comes of a variable of the shell that is not set.
+    private static string NotEmpty(string value, string name) => value.Length > 0 ? value : throw new LocalStartException($"The option {name} needs a value.\n\n{Usage}");
 
     private static string Next(IReadOnlyList<string> args, ref int i, string name) =>
         ++i < args.Count ? args[i] : throw new LocalStartException($"The option {name} needs a value.\n\n{Usage}");
