@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Restores, builds and tests everything. Needs the .NET 10 SDK; with Node.js it also tests with Segment's own SDK.
+# Restores, builds and tests everything. Needs the .NET 10 SDK; with Node.js it also tests with Segment's own SDK, with chromium in a real browser.
 # The last line is "N passed, N failed" or "N passed, N failed, N skipped"; the exit code is 0 only if something ran and nothing failed.
 set -u
 cd "$(dirname "$0")" || exit 1
@@ -126,6 +126,23 @@ elif ! (cd "$client" && npm ci --no-audit --no-fund --loglevel=error) >"$results
   if grep -qE 'EUSAGE|ETARGET|EINTEGRITY' "$results/npm.log" || [ ! -s "$results/npm.log" ]; then cat "$results/npm.log"; give_up "npm ci failed in $client."; fi
   rm -rf "$client/node_modules"
   say "npm could not fetch Segment's SDK ($(sed -n 's/^npm error code //p' "$results/npm.log" | head -n 1)): the test with it is skipped."
+fi
+
+# The tests in a browser drive the machine's own chromium (Browser.cs looks in the same places); Playwright would download one, which we never do.
+browser() {
+  local name
+  if [ -n "${CHROMIUM:-}" ]; then [ -x "$CHROMIUM" ]; return; fi
+  for name in chromium chromium-browser google-chrome google-chrome-stable; do command -v "$name" >/dev/null 2>&1 && return; done
+  [ -x /snap/bin/chromium ] || [ -x "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome" ] || [ -x /Applications/Chromium.app/Contents/MacOS/Chromium ]
+}
+install_browser() { # where it costs nobody a password
+  [ -z "${CHROMIUM:-}" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1 || return
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get install -y --no-install-recommends chromium || { apt-get update && apt-get install -y --no-install-recommends chromium; }
+}
+if [ -d tests/RetentionFunctions.BrowserTests ] && ! browser; then
+  install_browser </dev/null >"$results/browser.log" 2>&1
+  browser || say "No chromium here: the tests in a browser are skipped. Debian: apt-get install chromium; elsewhere name one in the environment variable CHROMIUM."
 fi
 
 passed=0 failed=0 skipped=0

@@ -59,8 +59,9 @@ public static class LocalEndpoints
 
     private static IResult Wrong(int status, string error) => Results.Json(new { error }, statusCode: status);
 
+    // Without an icon of its own a browser asks for /favicon.ico, which is not there.
     internal static IResult Page(string title, string body, int status = (int)HttpStatusCode.OK) => Results.Content(
-        $"<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>{title}</title><link rel=\"stylesheet\" href=\"/links.css\"><main><h1>{title}</h1>{body}</main></html>",
+        $"<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>{title}</title><link rel=\"icon\" href=\"data:,\"><link rel=\"stylesheet\" href=\"/links.css\"><main><h1>{title}</h1>{body}</main></html>",
         "text/html; charset=utf-8", statusCode: status);
 
     private sealed record OutboxAnswer(string Id, string To, string Subject, string Template, string Flow, int Step, DateTimeOffset At, string CustomerId, string From, string Kind,

@@ -65,7 +65,7 @@ public sealed record LocalOptions
             options = name switch
             {
                 "--urls" => options with { Urls = CheckUrls(value ?? Next(args, ref i, name)) },
-                "--data" => options with { DataFolder = value ?? Next(args, ref i, name) },
+                "--data" => options with { DataFolder = NotEmpty(value ?? Next(args, ref i, name), name) },
                 "--clock" => options with { Clock = Time(value ?? Next(args, ref i, name)) },
                 "--customers" => options with { Customers = CustomersOf(value ?? Next(args, ref i, name)) },
                 "--seed" => options with { Seed = SeedOf(value ?? Next(args, ref i, name)) },
@@ -75,6 +75,9 @@ public sealed record LocalOptions
         if (!options.Demo && (options.Customers is not null || options.Seed is not null)) throw new LocalStartException("--customers and --seed say which demo year is played: give --demo too.");
         return options with { Settings = settings };
     }
+
+    // An empty one comes of a variable of the shell that is not set.
+    private static string NotEmpty(string value, string name) => value.Length > 0 ? value : throw new LocalStartException($"The option {name} needs a value.\n\n{Usage}");
 
     private static string Next(IReadOnlyList<string> args, ref int i, string name) =>
         ++i < args.Count ? args[i] : throw new LocalStartException($"The option {name} needs a value.\n\n{Usage}");
