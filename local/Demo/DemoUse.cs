@@ -41,8 +41,8 @@ internal static class DemoUse
             {
                 var at = start.AddHours(session * 4).AddMinutes(random.Whole(0, 40));
                 Add(at, "Signed In", []);
-                // Half to one and a half times the usual; who loses interest does less in it, too.
-                var pace = Math.Max(.2, level) * (.5 + random.Share());
+                // From two fifths to one and a third times the usual; who loses interest does less in it, too.
+                var pace = Math.Max(.2, level) * (.4 + .9 * random.Share());
                 var minutes = Math.Max(1, (int)(person.Kind.Minutes * pace / sessions));
                 var uses = Math.Max(1, (int)Math.Round(person.Kind.Features * pace / sessions));
                 for (var use = 0; use < uses; use++)
