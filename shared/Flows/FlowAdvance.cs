@@ -28,8 +28,8 @@ public sealed class FlowAdvance(ITables tables, IMailer mailer, EmailComposer co
             if (await tables.GetAsync<Run>(RowOf(id), cancel) is not { } run || run.Value.Status == RunStatus.Ended) return null;
             if (await CustomerView.LoadAsync(tables, id.CustomerId, cancel) is not { } view) return null;
             var invoice = run.Value.InvoiceId is null ? null : (await tables.GetAsync<Invoice>(Keys.Invoice(id.CustomerId, run.Value.InvoiceId), cancel))?.Value;
-            var subject = FlowSubject.Of(view, invoice, settings);
             var now = clock.GetUtcNow();
+            var subject = FlowSubject.Of(view, invoice, settings, now);
             switch (FlowDecision.Decide(run.Value, subject, now))
             {
                 case FlowDecision.End end:

@@ -77,7 +77,9 @@ public abstract record FlowDecision
     private static End? InactivityOver(Run run, FlowSubject subject, DateTimeOffset now)
     {
         var customer = subject.Customer;
-        if (Latest(subject.LastActiveAt, customer.ReturnedAt) is { } back && back > run.StartedAt) return new End(RunOutcome.Returned, $"the customer came back on {back:yyyy-MM-dd}");
+        // Who still comes but less is back when use has recovered; who was silent is back with the first sign-in.
+        if (run.UseFell && subject.UseAgainstBaseline > subject.UseFellTo) return new End(RunOutcome.Returned, "use has recovered");
+        if (Latest(run.UseFell ? null : subject.LastActiveAt, customer.ReturnedAt) is { } back && back > run.StartedAt) return new End(RunOutcome.Returned, $"the customer came back on {back:yyyy-MM-dd}");
         if (IsPaused(subject, now)) return new End(RunOutcome.Paused, "the customer paused");
         if (customer.FailingInvoices.Count > 0 || customer.Status == CustomerStatus.PastDue) return new End(RunOutcome.PaymentFailed, "a payment failed: dunning goes first");
         if (customer.Status != CustomerStatus.Paying) return new End(RunOutcome.Canceled, "the customer no longer pays");
@@ -102,6 +104,12 @@ public sealed record FlowSubject
     /// <summary>The latest sign-in or core use.</summary>
     public DateTimeOffset? LastActiveAt { get; init; }
 
+    /// <summary>Use against the customer's own baseline, as a share; null where too little is known.</summary>
+    public double? UseAgainstBaseline { get; init; }
+
+    /// <summary>The share at or below which use has fallen too far (setting).</summary>
+    public double UseFellTo { get; init; }
+
     /// <summary>The invoice that the run is about.</summary>
     public Invoice? Invoice { get; init; }
 
@@ -112,10 +120,12 @@ public sealed record FlowSubject
     public int? RetryWindowDays { get; init; }
 
     /// <summary>Puts together what was read.</summary>
-    public static FlowSubject Of(CustomerView view, Invoice? invoice, Settings.RetentionSettings settings) => new()
+    public static FlowSubject Of(CustomerView view, Invoice? invoice, Settings.RetentionSettings settings, DateTimeOffset now) => new()
     {
         Customer = view.Customer,
         LastActiveAt = view.Activities.Max(a => a.LastActiveAt),
+        UseAgainstBaseline = Health.ActivityView.Of(view.Activities, now).UseAgainstBaseline,
+        UseFellTo = settings.Flows.UseFellTo,
         Invoice = invoice,
         Zone = SendTime.Zone(view.Customer.TimeZone, settings.Product.TimeZone),
         RetryWindowDays = settings.Flows.RetryWindowDays,

@@ -78,7 +78,8 @@ public sealed class FlowDispatch(ITables tables, IFlowEngine engine, RetentionSe
             return;
         }
         var invoice = run.InvoiceId is null ? null : (await tables.GetAsync<Invoice>(Keys.Invoice(id.CustomerId, run.InvoiceId), cancel))?.Value;
-        var decision = FlowDecision.Decide(run, FlowSubject.Of(view, invoice, settings), clock.GetUtcNow());
+        var now = clock.GetUtcNow();
+        var decision = FlowDecision.Decide(run, FlowSubject.Of(view, invoice, settings, now), now);
         if (decision is not FlowDecision.Wait wait || wait.At != run.DueAt) await engine.WakeAsync(id, cancel);
     }
 

@@ -36,7 +36,7 @@ public static class FlowStart
     /// Why win-back is called for, or null: a paying customer who was measured before has not been seen for the set days, or still uses the product but half as
     /// much as before. Never while a payment is failing, paused, cancelled or cancelling, unsubscribed or suppressed.
     /// </summary>
-    public static string? WinBack(Customer customer, ActivityView activity, FlowSettings settings, FlowDefinition definition, string name, DateTimeOffset now)
+    public static WinBackReason? WinBack(Customer customer, ActivityView activity, FlowSettings settings, FlowDefinition definition, string name, DateTimeOffset now)
     {
         if (!definition.Enabled || customer.IsUntiedUser || customer.Status != CustomerStatus.Paying || customer.FailingInvoices.Count > 0) return null;
         if (customer.Unsubscribed is not null || customer.Suppressed is not null || customer.Email is null) return null;
@@ -47,10 +47,10 @@ public static class FlowStart
         if (!activity.EverMeasured || activity.LastActiveAt is not { } seen) return null;
         var back = customer.ReturnedAt is { } returned && returned > seen ? returned : seen;
         var silent = (now - back).TotalDays;
-        if (silent >= settings.SilentDays) return string.Create(System.Globalization.CultureInfo.InvariantCulture, $"not seen for {Math.Floor(silent)} days");
+        if (silent >= settings.SilentDays) return new WinBackReason(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"not seen for {Math.Floor(silent)} days"), UseFell: false);
         // Who is not seen at all is silent, and silence has its own measure: a fortnight's holiday is not yet a reason to write.
         return silent <= StillSeenDays && activity.UseAgainstBaseline is { } share && share <= settings.UseFellTo
-            ? string.Create(System.Globalization.CultureInfo.InvariantCulture, $"use fell to {Math.Round(share * 100)} % of the customer's own baseline")
+            ? new WinBackReason(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"use fell to {Math.Round(share * 100)} % of the customer's own baseline"), UseFell: true)
             : null;
     }
 
@@ -79,3 +79,8 @@ public static class FlowStart
         };
     }
 }
+
+/// <summary>Why win-back is called for.</summary>
+/// <param name="Because">In words.</param>
+/// <param name="UseFell">The customer still comes, but less.</param>
+public sealed record WinBackReason(string Because, bool UseFell);

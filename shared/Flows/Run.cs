@@ -15,6 +15,9 @@ public sealed record Run
     /// <summary>The invoice that it is about, for dunning.</summary>
     public string? InvoiceId { get; init; }
 
+    /// <summary>It was started because use fell, not because of silence: then a sign-in alone is no return, use that recovered is.</summary>
+    public bool UseFell { get; init; }
+
     /// <summary>Why, in words.</summary>
     public required string Because { get; init; }
 

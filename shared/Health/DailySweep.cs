@@ -130,8 +130,8 @@ public sealed partial class DailySweep(ITables tables, FlowDispatch flows, Reten
                 result.Add(after, health.Tier);
                 var view = ActivityView.Of(activities, now);
                 if (settings.Flows.Definitions.TryGetValue(FlowDispatch.WinBackFlow, out var winBack) &&
-                    FlowStart.WinBack(after, view, settings.Flows, winBack, FlowDispatch.WinBackFlow, now) is { } because)
-                    result.Candidates.Add(new Candidate(customer.Id, after.Mrr.Values.DefaultIfEmpty().Max(), because));
+                    FlowStart.WinBack(after, view, settings.Flows, winBack, FlowDispatch.WinBackFlow, now) is { } reason)
+                    result.Candidates.Add(new Candidate(customer.Id, after.Mrr.Values.DefaultIfEmpty().Max(), reason.Because));
                 // What a crash left between the customer's row and the engine, and what the passing of time changed.
                 await flows.AfterChangeAsync(customer.Id, cancel);
                 return;
@@ -166,8 +166,8 @@ public sealed partial class DailySweep(ITables tables, FlowDispatch flows, Reten
         {
             // Read again: the sweep may have taken a while, and the customer may be back.
             if (await CustomerView.LoadAsync(tables, customerId, cancel) is not { } view) return false;
-            if (FlowStart.WinBack(view.Customer, ActivityView.Of(view.Activities, now), settings.Flows, definition, FlowDispatch.WinBackFlow, now) is not { } because) return false;
-            var run = FlowStart.Begin(FlowDispatch.WinBackFlow, definition, view.Customer, Occasion(today), null, because, settings.Flows.Mode, now);
+            if (FlowStart.WinBack(view.Customer, ActivityView.Of(view.Activities, now), settings.Flows, definition, FlowDispatch.WinBackFlow, now) is not { } reason) return false;
+            var run = FlowStart.Begin(FlowDispatch.WinBackFlow, definition, view.Customer, Occasion(today), null, reason.Because, settings.Flows.Mode, now) with { UseFell = reason.UseFell };
             if (await flows.StartAsync(run, view, cancel)) return true;
             // Started before, or the customer changed between reading and writing: then once more.
             if (await tables.GetAsync(Keys.Run(customerId, FlowDispatch.WinBackFlow, run.Id.Occasion), cancel) is not null) return false;

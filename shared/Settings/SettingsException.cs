@@ -60,5 +60,5 @@ public sealed record SettingRequirement(string Key, string Why, string Example)
     public static SettingRequirement AdminKey { get; } = new(
         "Admin:Key",
         "It is missing: the pages and the JSON API would be open to everybody.",
-        "Admin__Key=… (at least 16 characters; `openssl rand -hex 16` makes one)");
+        "Admin__Key=… (at least 8 characters; `openssl rand -hex 16` makes one)");
 }

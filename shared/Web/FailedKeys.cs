@@ -5,7 +5,7 @@ namespace RetentionFunctions.Web;
 
 /// <summary>
 /// Slows down who guesses keys: ten wrong ones a minute from one address, and then none are looked at until the minute is over. A key has at
-/// least 16 characters, so ten a minute find nothing; the limit is there to keep the log and the processor quiet.
+/// least 8 characters, so ten a minute find nothing; the limit is there to keep the log and the processor quiet.
 /// </summary>
 /// <param name="milliseconds">A monotonic clock.</param>
 internal sealed class FailedKeys(Func<long> milliseconds)

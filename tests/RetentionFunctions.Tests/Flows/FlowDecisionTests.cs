@@ -89,6 +89,17 @@ public class FlowDecisionTests
         Assert.Equal(outcome, Assert.IsType<End>(Decide(Silent(), subject, Monday)).Outcome);
     }
 
+    [Theory]
+    [InlineData(0.3, null)]                    // still far below: a sign-in is what such a customer does anyway
+    [InlineData(0.5, null)]
+    [InlineData(0.6, RunOutcome.Returned)]     // recovered
+    public void Who_comes_less_is_back_when_use_has_recovered_not_with_a_sign_in(double use, RunOutcome? outcome)
+    {
+        var subject = Paying() with { LastActiveAt = Monday.AddHours(1), UseAgainstBaseline = use, UseFellTo = 0.5 };
+        Assert.Equal(outcome, (Decide(Silent() with { UseFell = true }, subject, Monday.AddHours(2)) as End)?.Outcome);
+        Assert.Equal(RunOutcome.Returned, (Decide(Silent(), subject, Monday.AddHours(2)) as End)?.Outcome);
+    }
+
     [Fact]
     public void What_was_before_the_start_is_no_return() =>
         Assert.IsType<Send>(Decide(Silent(), Paying() with { LastActiveAt = Monday.AddDays(-31) }, Monday));
