@@ -22,6 +22,7 @@ internal static class Welcome
               settings  {file ?? "the defaults: there is no retention.json here or above"}
               data      {Path.GetFullPath(options.DataFolder)}
               clock     {time}
+              sandbox   {root}/local/sandbox stands in for Stripe: pay, change the card, cancel as a customer would
 
             Send the first Stripe event{stripe}:
               stripe listen --forward-to {root}/stripe/webhook{secret}
