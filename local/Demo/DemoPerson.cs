@@ -45,7 +45,10 @@ internal sealed class DemoPerson
     /// <summary>The card network renews the card before it expires, without anybody's doing.</summary>
     public required bool CardRenewsItself { get; init; }
 
-    public string CustomerId => $"cus_Demo{Index:D5}";
+    /// <summary>What all customers' ids begin with.</summary>
+    public const string CustomerPrefix = "cus_Demo";
+
+    public string CustomerId => $"{CustomerPrefix}{Index:D5}";
 
     public string UserId => $"demo-user-{Index:D5}";
 

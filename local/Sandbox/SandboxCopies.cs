@@ -5,6 +5,7 @@ using System.Text.Json.Nodes;
 using RetentionFunctions.Customers;
 using RetentionFunctions.Intake;
 using RetentionFunctions.Links;
+using RetentionFunctions.Local.Demo;
 using RetentionFunctions.Storage;
 
 namespace RetentionFunctions.Local.Sandbox;
@@ -20,9 +21,13 @@ public sealed class SandboxCopies(ITables tables, BodyStore bodies, SandboxAccou
     // Of each thing the latest changes that were asked for, so that the same again changes nothing.
     private const int KeysKept = 20;
 
-    /// <summary>Remembers the subscription or invoice of an event, the latest of each.</summary>
+    // Once there is a demo company in the folder, there always is.
+    private bool hasDemo;
+
+    /// <summary>Remembers the subscription or invoice of an event, the latest of each. Not of the demo's customers, whose Stripe account is there itself.</summary>
     public async Task ObserveAsync(InboxMessage message, CancellationToken cancel = default)
     {
+        if (message.Session.StartsWith(DemoPerson.CustomerPrefix, StringComparison.Ordinal) && (hasDemo = hasDemo || await DemoPlayer.YearAsync(tables, cancel) is not null)) return;
         if (await bodies.BodyOfAsync(message, cancel) is not { } body || Thing(body) is not var (id, seen)) return;
         // A column holds 64 KiB; what is larger than any subscription should be is not sandbox material.
         if (seen.Object.Length > 30_000) return;

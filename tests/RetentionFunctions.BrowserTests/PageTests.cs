@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text.RegularExpressions;
+using Microsoft.Playwright;
 
 namespace RetentionFunctions.BrowserTests;
 
@@ -56,6 +57,29 @@ public sealed partial class PageTests(Browser browser, Company company) : IClass
         var forged = await page.GotoAsync(links["pay"][..^6] + "forged");
         Assert.Equal(404, forged!.Status);
         await customer.InspectAsync(page, "the page of a forged link");
+        customer.AssertNoProblem();
+    }
+
+    [Fact]
+    public async Task Every_page_that_stands_in_for_Stripes_is_sound_and_does_what_its_buttons_say()
+    {
+        await using var customer = await browser.VisitAsync(company.Root, 375);
+        var page = await customer.OpenAsync("/local/sandbox");
+        await customer.InspectAsync(page, "the sandbox");
+        await page.GetByRole(AriaRole.Listitem).GetByRole(AriaRole.Link).First.ClickAsync();
+        await page.EvaluateAsync("() => document.querySelectorAll('details').forEach(d => d.open = true)");
+        await customer.InspectAsync(page, "the portal");
+        await page.GetByRole(AriaRole.Link, new() { NameRegex = new("card$") }).ClickAsync();
+        await customer.InspectAsync(page, "the page to change the card");
+        await page.GetByRole(AriaRole.Button, new() { Name = "Use this card" }).ClickAsync();
+        await Assertions.Expect(page.GetByRole(AriaRole.Status)).ToHaveTextAsync("The card is on file.");
+        await page.GetByText("Cancel the subscription").First.ClickAsync();
+        await page.GetByLabel("Why?").SelectOptionAsync("unused");
+        await page.GetByRole(AriaRole.Button, new() { Name = "Cancel the subscription" }).ClickAsync();
+        await Assertions.Expect(page.GetByRole(AriaRole.Status)).ToContainTextAsync("will end with the period");
+        await customer.InspectAsync(page, "the portal of who leaves");
+        await page.GetByRole(AriaRole.Button, new() { Name = "Don't cancel" }).ClickAsync();
+        await Assertions.Expect(page.GetByRole(AriaRole.Status)).ToHaveTextAsync("Your subscription goes on.");
         customer.AssertNoProblem();
     }
 
