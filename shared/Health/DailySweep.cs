@@ -133,7 +133,7 @@ public sealed partial class DailySweep(ITables tables, FlowDispatch flows, Reten
                     FlowStart.WinBack(after, view, settings.Flows, winBack, FlowDispatch.WinBackFlow, now) is { } reason)
                     result.Candidates.Add(new Candidate(customer.Id, after.Mrr.Values.DefaultIfEmpty().Max(), reason.Because));
                 // What a crash left between the customer's row and the engine, and what the passing of time changed.
-                await flows.AfterChangeAsync(customer.Id, cancel);
+                await flows.AfterChangeAsync(after, cancel);
                 return;
             }
             if (await CustomerView.LoadAsync(tables, customer.Id, cancel) is not { } view2) return;
