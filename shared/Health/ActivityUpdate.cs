@@ -158,7 +158,7 @@ public static class ActivityUpdate
     {
         private readonly string source;
         private DateTimeOffset at;
-        private readonly SortedDictionary<DateOnly, Dictionary<string, double>> days;
+        private readonly SortedList<DateOnly, Dictionary<string, double>> days;
         private readonly HashSet<DateOnly> copied = [];
         private readonly Dictionary<string, DateTimeOffset> firstUses;
         private readonly Dictionary<string, TraitValue> traits;

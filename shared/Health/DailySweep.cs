@@ -49,10 +49,13 @@ public sealed partial class DailySweep(ITables tables, FlowDispatch flows, Reten
         var asOf = Today(now);
         var result = new BucketResult();
         // One bucket is a small part of all: what belongs to its customers fits into memory, and each range is read once.
+        var customers = new List<Row>();
+        await foreach (var row in tables.QueryAsync(Keys.Customers(bucket), cancel)) customers.Add(row);
         var activities = await ByCustomerAsync<Activity>(Keys.ActivitiesOfBucket(bucket), cancel);
-        var invoices = await ByCustomerAsync<Invoice>(Keys.InvoicesOfBucket(bucket), cancel);
         foreach (var activity in activities.Values.SelectMany(own => own)) result.Saw(activity.LastSeenAt);
-        await foreach (var row in tables.QueryAsync(Keys.Customers(bucket), cancel))
+        if (customers.Count == 0) return result;
+        var invoices = await ByCustomerAsync<Invoice>(Keys.InvoicesOfBucket(bucket), cancel);
+        foreach (var row in customers)
         {
             var customer = row.Read<Customer>();
             if (StartedOn(customer, asOf)) result.StartedToday++;
