@@ -81,7 +81,7 @@ public static class LocalHost
     {
         // Given to the container by a factory, so that the container closes the file at the end.
         services.AddSingleton(_ => store);
-        services.AddSingleton<ITables>(tables);
+        services.AddSingleton<ITables>(tables).AddSingleton(tables);
         services.AddSingleton(clock).AddSingleton<TimeProvider>(clock);
         services.AddSingleton<SqliteInbox>().AddSingleton<IInbox>(all => all.GetRequiredService<SqliteInbox>());
         services.AddSingleton<SqliteDueTable>().AddSingleton<IFlowEngine, SqliteFlowEngine>();

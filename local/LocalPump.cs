@@ -15,7 +15,7 @@ namespace RetentionFunctions.Local;
 /// </summary>
 public sealed partial class LocalPump(
     SqliteInbox inbox, SqliteDueTable due, InboxProcessor processor, FlowAdvance flows, DailySweep sweep, SandboxBilling sandbox, IntakeCounters counters,
-    ITables tables, LocalClock clock, RetentionSettings settings, ILogger<LocalPump> log) : BackgroundService
+    ITables tables, SqliteTables stored, LocalClock clock, RetentionSettings settings, ILogger<LocalPump> log) : BackgroundService
 {
     private const string SweepId = "daily-sweep";
 
@@ -233,12 +233,12 @@ public sealed partial class LocalPump(
         return items.Count > 0;
     }
 
-    // As DailySweep.RunAsync, several buckets at a time: their commits share the disk's one sync too.
+    // As DailySweep.RunAsync, without the buckets in which there is nothing, and several at a time: their commits share the disk's one sync too.
     private async Task<SweepResult> SweepBucketsAsync(CancellationToken cancel)
     {
         var now = clock.GetUtcNow();
-        var tiers = await sweep.ValueTiersAsync(cancel);
-        var names = Keys.AllBuckets.ToList();
+        var names = await stored.BucketsInUseAsync(cancel);
+        var tiers = await sweep.ValueTiersAsync(names, cancel);
         var buckets = new BucketResult[names.Count];
         await Parallel.ForEachAsync(Enumerable.Range(0, buckets.Length), new ParallelOptions { MaxDegreeOfParallelism = Runs, CancellationToken = cancel },
             async (i, token) => buckets[i] = await sweep.BucketAsync(names[i], tiers, now, token));
