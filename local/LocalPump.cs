@@ -240,7 +240,7 @@ public sealed partial class LocalPump(
         var names = await stored.BucketsInUseAsync(cancel);
         var tiers = await sweep.ValueTiersAsync(names, cancel);
         var buckets = new BucketResult[names.Count];
-        await Parallel.ForEachAsync(Enumerable.Range(0, buckets.Length), new ParallelOptions { MaxDegreeOfParallelism = Runs, CancellationToken = cancel },
+        await Parallel.ForEachAsync(Enumerable.Range(0, buckets.Length), new ParallelOptions { MaxDegreeOfParallelism = Sessions, CancellationToken = cancel },
             async (i, token) => buckets[i] = await sweep.BucketAsync(names[i], tiers, now, token));
         return await sweep.FinishAsync(buckets, now, cancel);
     }
