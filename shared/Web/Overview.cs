@@ -161,8 +161,8 @@ public sealed record Overview
 /// <param name="Of">The whole.</param>
 public sealed record Share(int Part, int Of)
 {
-    /// <summary>In percent, rounded; a dash where there is no whole.</summary>
-    public string Percent => Of == 0 ? "–" : FormattableString.Invariant($"{Math.Round(100m * Part / Of, MidpointRounding.AwayFromZero)} %");
+    /// <summary>In percent, rounded, in one piece; a dash where there is no whole.</summary>
+    public string Percent => Of == 0 ? "–" : FormattableString.Invariant($"{Math.Round(100m * Part / Of, MidpointRounding.AwayFromZero)}\u00a0%");
 }
 
 /// <summary>A note with whom it is about.</summary>

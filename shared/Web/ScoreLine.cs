@@ -69,7 +69,7 @@ internal sealed record ScoreLane(string Name, IReadOnlyList<(double From, double
         var (first, last) = (detail.Scores.Min(s => s.ScoredOn).DayNumber, detail.Scores.Max(s => s.ScoredOn).DayNumber);
         var lanes = new List<ScoreLane>
         {
-            new("Paid", [.. detail.Invoices.SelectMany(InvoiceMarks)]),
+            new("Bills", [.. detail.Invoices.SelectMany(InvoiceMarks)]),
             new("E-mails", [.. detail.Mails.SelectMany(m => Moment(m.At, "email", $"{m.Subject} ({Words.Shown(m.Result).ToLowerInvariant()})"))]),
             new("Runs", [.. detail.Runs.Where(r => !r.Preview && r.Outcome != RunOutcome.HeldOut).SelectMany(RunMark)]),
             new("Notes", [.. detail.Notes.SelectMany(n => Moment(n.At, "note", n.Text))]),

@@ -43,7 +43,7 @@ public partial class DemoButtonTests
     [Fact]
     public async Task However_often_it_is_pressed_one_demo_is_played()
     {
-        await using var host = await StartAsync();
+        await using var host = await StartAsync(null);
         using var browser = Browser(host);
         var start = await browser.GetStringAsync("/");
         var answers = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => PressAsync(browser, start)));

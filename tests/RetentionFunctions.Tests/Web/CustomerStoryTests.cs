@@ -82,7 +82,7 @@ public class CustomerStoryTests
         foreach (var state in Days([.. Enumerable.Range(0, 20).Select(i => 90 - i)])) await host.Tables.UpsertAsync(Keys.Score("cus_1", state.ScoredOn.AddDays(48)), state with { ScoredOn = state.ScoredOn.AddDays(48) });
         var lanes = ScoreLane.Of((await new CustomerQueries(host.Tables).GetAsync("cus_1"))!, HostedPipeline.Now);
         // From 2026-02-18 to 2026-03-09: the payment failed on 03-06, the one before was paid on 02-04, the note is of 02-08.
-        Assert.Equal(["Paid", "E-mails", "Runs"], lanes.Select(l => l.Name));
+        Assert.Equal(["Bills", "E-mails", "Runs"], lanes.Select(l => l.Name));
         Assert.Equal([("failed", "2026-03-06: payment of $49.00 failed")], lanes[0].Marks.Select(m => (m.Class, m.Says)));
         Assert.All(lanes.SelectMany(l => l.Marks), m => Assert.True(m.From >= ScoreLine.Left && m.From <= m.To && m.To <= ScoreLine.Right));
         Assert.Contains(lanes[2].Marks, m => m.To == ScoreLine.Right && m.Says.EndsWith("; open", StringComparison.Ordinal));

@@ -79,7 +79,7 @@ public class OverviewTests
             Invoices = new Dictionary<string, Invoice> { ["in_1"] = invoice },
         });
         Assert.Equal(new Share(1, 2), overview.Recovered);
-        Assert.Equal("50 %", overview.Recovered.Percent);
+        Assert.Equal("50\u00a0%", overview.Recovered.Percent);
         Assert.Equal([new("usd", 4900)], overview.RecoveredAmounts);
         Assert.Equal((1, 1), (overview.OpenRuns, overview.Previews));
         Assert.Equal(2, overview.Ended.Single(e => e.Key == RunOutcome.Completed).Value);

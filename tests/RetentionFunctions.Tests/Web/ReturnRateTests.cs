@@ -1,3 +1,4 @@
+using System.Net;
 using RetentionFunctions.Customers;
 using RetentionFunctions.Flows;
 using RetentionFunctions.Health;
@@ -85,7 +86,7 @@ public class ReturnRateTests
         await host.Tables.SeedAsync(SampleRows.Customer("cus_1"));
         await host.Tables.SeedAsync(Silent);
         await Storage(host, Active(Now.AddDays(-9)));
-        Assert.Contains("of 1 who entered win-back, 100 %", await host.Client.GetStringAsync("/"));
+        Assert.Contains("of 1 who entered win-back, 100\u00a0%", WebUtility.HtmlDecode(await host.Client.GetStringAsync("/")));
     }
 
     private static Task Storage(HostedPipeline host, Activity activity) => RetentionFunctions.Storage.TablesExtensions.UpsertAsync(host.Tables, RetentionFunctions.Storage.Keys.Activity("cus_1", "u_1"), activity);
