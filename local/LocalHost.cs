@@ -55,6 +55,7 @@ public static class LocalHost
                 .AddFilter("Microsoft.AspNetCore.DataProtection", LogLevel.Error);
 
             AddAdapters(builder.Services, store, tables, clock);
+            builder.Services.AddSingleton(options).AddSingleton(new DemoSize(options.Customers ?? DemoPlayer.DefaultCustomers, DemoPlayer.YearDays, options.Seed ?? 1));
             AddShared(builder.Services, settings, templates, configuration);
             services?.Invoke(builder.Services);
 
@@ -91,7 +92,9 @@ public static class LocalHost
         services.AddSingleton<SandboxBilling>().AddSingleton<IBilling>(all => all.GetRequiredService<SandboxBilling>());
         services.AddSingleton<LocalPump>().AddHostedService(all => all.GetRequiredService<LocalPump>());
         services.AddSingleton<DemoProgress>().AddSingleton<DemoPlayer>();
-        services.AddSingleton(Actions);
+        services.AddSingleton<DemoStart>().AddHostedService(all => all.GetRequiredService<DemoStart>());
+        // Asked for anew by every request: the demo's button makes the real clock a simulated one.
+        services.AddTransient(Actions);
     }
 
     private static void AddShared(IServiceCollection services, RetentionSettings settings, EmailTemplates templates, IConfiguration configuration)
@@ -112,6 +115,7 @@ public static class LocalHost
         var clock = all.GetRequiredService<LocalClock>();
         var pump = all.GetRequiredService<LocalPump>();
         var demo = all.GetRequiredService<DemoPlayer>();
+        var start = all.GetRequiredService<DemoStart>();
         var progress = all.GetRequiredService<DemoProgress>();
         var outbox = all.GetRequiredService<SqliteOutbox>();
         return new WebActions
@@ -122,6 +126,8 @@ public static class LocalHost
                 async cancel => [.. (await outbox.ListAsync(500, null, cancel)).Select(sent => new OutboxMail(sent.Email, sent.SentAt))],
                 async (id, cancel) => await outbox.GetAsync(id, cancel) is { } sent ? new OutboxMail(sent.Email, sent.SentAt) : null),
             AdvanceClock = clock.IsSimulated ? (span, cancel) => demo.AdvanceAsync(clock.GetUtcNow() + span, cancel) : null,
+            PlayDemo = start.BeginAsync,
+            Demo = start.StateAsync,
             NotReady = _ => Task.FromResult(progress.NotReady),
         };
     }

@@ -81,6 +81,29 @@ public sealed partial class LocalPump(
         }
     }
 
+    /// <summary>Takes a folder to which nothing has happened yet from the real clock to a simulated one, also one in the past.</summary>
+    /// <param name="at">Where the simulated clock stands from then on.</param>
+    /// <param name="isEmpty">Asked when all that came in is handled and nothing else is.</param>
+    /// <returns>False where the folder is not empty; nothing is changed then.</returns>
+    internal async Task<bool> SimulateFromAsync(DateTimeOffset at, Func<Task<bool>> isEmpty, CancellationToken cancel = default)
+    {
+        await working.WaitAsync(cancel);
+        try
+        {
+            await SettleNowAsync(cancel);
+            if (!await isEmpty()) return false;
+            await tables.UpsertAsync(Keys.Account("clock"), new ClockRow(at), cancel);
+            clock.SimulateFrom(at);
+            // The sweep had its hour on the real clock, which the simulated one would not reach for long.
+            await due.WakeAsync(SweepId, DailySweep.NextDue(at, settings), cancel);
+            return true;
+        }
+        finally
+        {
+            working.Release();
+        }
+    }
+
     /// <summary>Sweeps now, whatever the hour.</summary>
     public async Task<SweepResult> SweepAsync(CancellationToken cancel = default)
     {
