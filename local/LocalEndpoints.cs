@@ -1,15 +1,13 @@
 using System.Globalization;
 using System.Net;
-using System.Text.Encodings.Web;
 using RetentionFunctions.Email;
 using RetentionFunctions.Local.Demo;
-using RetentionFunctions.Local.Sandbox;
 using RetentionFunctions.Local.Sqlite;
 using RetentionFunctions.Web;
 
 namespace RetentionFunctions.Local;
 
-/// <summary>What only the local host has: the outbox as JSON, the clock, and the sandbox's page to pay an invoice.</summary>
+/// <summary>What only the local host has: the outbox as JSON, and the clock.</summary>
 public static class LocalEndpoints
 {
     /// <summary>Adds <c>/local/*</c>.</summary>
@@ -19,13 +17,6 @@ public static class LocalEndpoints
         local.MapGet("/outbox", OutboxAsync).RequireAdmin(AdminSurface.Api);
         local.MapGet("/clock", (LocalClock clock) => new ClockAnswer(clock.GetUtcNow(), clock.IsSimulated)).RequireAdmin(AdminSurface.Api);
         local.MapPost("/clock", MoveAsync).RequireAdmin(AdminSurface.Api);
-        // Customers come here from the link in an e-mail, as they would come to Stripe's page.
-        local.MapMethods("/pay/{invoice?}", ["GET", "HEAD"], (string? invoice) => Page("Sandbox: pay as your customer would", invoice is null
-            ? "<p>Here Stripe's own page would let the customer change the card.</p>"
-            : $"<p>Here Stripe's own page would take the payment of invoice {HtmlEncoder.Default.Encode(invoice)}.</p><form method=\"post\"><button>Pay now</button></form>"));
-        local.MapPost("/pay/{invoice}", async (string invoice, SandboxBilling sandbox, CancellationToken cancel) => await sandbox.PayAsync(invoice, cancel)
-            ? Page("Paid", "<p>Thank you. The invoice is paid, and Stripe's events are on their way.</p>")
-            : Page("Unknown invoice", "<p>The sandbox has never seen this invoice.</p>", 404));
     }
 
     private static async Task<IResult> OutboxAsync(SqliteOutbox outbox, int? limit, long? before, CancellationToken cancel) =>

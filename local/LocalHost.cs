@@ -66,8 +66,10 @@ public static class LocalHost
                 IntakeEndpoints.Map(routes);
                 LinkEndpoints.Map(routes);
                 LocalEndpoints.Map(routes);
+                SandboxEndpoints.Map(routes);
                 DemoEndpoints.Map(routes);
             });
+            app.Use(SandboxArrival.AfterLinksAsync);
             app.Run(pipeline);
             return app;
         }
@@ -88,7 +90,7 @@ public static class LocalHost
         services.AddSingleton<SqliteDueTable>().AddSingleton<IFlowEngine, SqliteFlowEngine>();
         services.AddSingleton<SqliteOutbox>().AddSingleton<IMailer>(all => all.GetRequiredService<SqliteOutbox>());
         services.AddSingleton<LocalAddress>();
-        services.AddSingleton<SandboxDoor>().AddSingleton<SandboxAccounts>();
+        services.AddSingleton<SandboxDoor>().AddSingleton<SandboxPost>().AddSingleton<SandboxAccounts>().AddSingleton<SandboxCopies>().AddSingleton<SandboxPages>().AddSingleton<SandboxArrival>();
         services.AddSingleton<SandboxBilling>().AddSingleton<IBilling>(all => all.GetRequiredService<SandboxBilling>());
         services.AddSingleton<LocalPump>().AddHostedService(all => all.GetRequiredService<LocalPump>());
         services.AddSingleton<DemoProgress>().AddSingleton<DemoPlayer>();

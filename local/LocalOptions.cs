@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net;
 
 namespace RetentionFunctions.Local;
 
@@ -83,11 +84,32 @@ public sealed record LocalOptions
         ++i < args.Count ? args[i] : throw new LocalStartException($"The option {name} needs a value.\n\n{Usage}");
 
     // No https: a certificate belongs into the proxy that makes this host reachable from elsewhere.
-    private static string CheckUrls(string text) =>
-        text.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) is { Length: > 0 } urls
-            && urls.All(url => Uri.TryCreate(url.Replace("://*:", "://localhost:", StringComparison.Ordinal).Replace("://+:", "://localhost:", StringComparison.Ordinal), UriKind.Absolute, out var uri) && uri.Scheme == "http")
-            ? text
-            : throw new LocalStartException($"--urls '{text}' is not an http address. Example: --urls http://127.0.0.1:5080");
+    private static string CheckUrls(string text)
+    {
+        var urls = text.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+        if (urls.Length == 0) throw NoAddress(text);
+        foreach (var url in urls)
+        {
+            BindingAddress address;
+            try
+            {
+                // Read as the server itself reads it.
+                address = BindingAddress.Parse(url);
+            }
+            catch (FormatException)
+            {
+                throw NoAddress(text);
+            }
+            var local = address.Host.Equals("localhost", StringComparison.OrdinalIgnoreCase);
+            if (!address.Scheme.Equals("http", StringComparison.OrdinalIgnoreCase) || address.PathBase.Length > 0 || address.IsUnixPipe || address.IsNamedPipe || (local && address.Port == 0)) throw NoAddress(text);
+            // The server takes any other name for "all addresses of this machine", which is not what somebody means who names one.
+            if (!local && address.Host is not ("+" or "*") && !IPAddress.TryParse(address.Host, out _))
+                throw new LocalStartException($"--urls '{text}' names '{address.Host}', and by a name other than localhost it would listen on every address of this machine: give one of its IP addresses, localhost, or * for all of them. Example: --urls http://127.0.0.1:5080");
+        }
+        return text;
+    }
+
+    private static LocalStartException NoAddress(string text) => new($"--urls '{text}' is not an http address. Example: --urls http://127.0.0.1:5080");
 
     private static int CustomersOf(string text) => int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var count) && count is >= 1 and <= 5000
         ? count

@@ -14,7 +14,7 @@ namespace RetentionFunctions.Local;
 /// On the simulated clock <see cref="AdvanceAsync"/> walks from one due time to the next.
 /// </summary>
 public sealed partial class LocalPump(
-    SqliteInbox inbox, SqliteDueTable due, InboxProcessor processor, FlowAdvance flows, DailySweep sweep, SandboxBilling sandbox, IntakeCounters counters,
+    SqliteInbox inbox, SqliteDueTable due, InboxProcessor processor, FlowAdvance flows, DailySweep sweep, SandboxCopies sandbox, IntakeCounters counters,
     ITables tables, SqliteTables stored, LocalClock clock, RetentionSettings settings, ILogger<LocalPump> log) : BackgroundService
 {
     private const string SweepId = "daily-sweep";
@@ -278,7 +278,7 @@ public sealed partial class LocalPump(
                 await SweepBucketsAsync(cancel);
                 next = DailySweep.NextDue(clock.GetUtcNow(), settings);
             }
-            else if (item.Id == SandboxAccounts.DueId)
+            else if (item.Id == SandboxPost.DueId)
             {
                 next = await sandbox.RunDueAsync(cancel);
             }

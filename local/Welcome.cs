@@ -28,7 +28,8 @@ internal static class Welcome
             RetentionFunctions runs on {root}
               settings  {file ?? "the defaults: there is no retention.json here or above"}
               data      {Path.GetFullPath(options.DataFolder)}
-              clock     {time}{empty}
+              clock     {time}
+              sandbox   {root}/local/sandbox stands in for Stripe: pay, change the card, cancel as a customer would{empty}
 
             Send the first Stripe event{stripe}:
               stripe listen --forward-to {root}/stripe/webhook{secret}

@@ -36,10 +36,13 @@ internal sealed class DemoCompany
     private readonly DemoLife life;
     private long number;
 
-    public DemoCompany(DemoYear year)
+    /// <param name="year">Which.</param>
+    /// <param name="invoicePage">Where its invoices can be paid; null: nowhere, nobody is there to do it.</param>
+    public DemoCompany(DemoYear year, string? invoicePage = null)
     {
         Year = year;
-        Stripe = new SandboxStripe(new SandboxOptions());
+        var options = new SandboxOptions();
+        Stripe = new SandboxStripe(invoicePage is null ? options : options with { InvoicePage = invoicePage });
         People = [.. Enumerable.Range(1, year.Customers).Select(index => DemoPerson.Draw(year.Seed, index, year.StartsAt, year.Days))];
         byCustomer = People.ToDictionary(p => p.CustomerId, StringComparer.Ordinal);
         life = new DemoLife(this);
@@ -51,6 +54,20 @@ internal sealed class DemoCompany
     public SandboxStripe Stripe { get; }
 
     public IReadOnlyList<DemoPerson> People { get; }
+
+    /// <summary>Whether it has this customer, or will have.</summary>
+    public bool Has(string customerId) => byCustomer.ContainsKey(customerId);
+
+    /// <summary>Something is done to a customer at Stripe from outside the company's own life: by a link of an e-mail, or by the founder. The customer knows of it.</summary>
+    /// <exception cref="SandboxRefusedException">Stripe would not do it; nothing is changed.</exception>
+    public IReadOnlyList<SandboxEvent> Act(string customerId, SandboxAct act, DateTimeOffset at)
+    {
+        var events = act.Do(Stripe, customerId, at);
+        foreach (var told in events) Notice(told, at);
+        var person = byCustomer[customerId];
+        person.CancelScheduled = Stripe.Subscription(person.SubscriptionId) is { IsEnded: false, CancelAtPeriodEnd: true };
+        return events;
+    }
 
     /// <summary>What will happen at a time.</summary>
     public void Plan(DateTimeOffset at, Func<DateTimeOffset, IEnumerable<DemoStep>> what) => plans.Enqueue(what, (at, ++number));
@@ -71,7 +88,15 @@ internal sealed class DemoCompany
             }
             else
             {
-                foreach (var step in plans.Dequeue()(planned)) Take(step, planned);
+                var plan = plans.Dequeue();
+                try
+                {
+                    foreach (var step in plan(planned)) Take(step, planned);
+                }
+                catch (SandboxRefusedException)
+                {
+                    // Somebody from outside was faster, and Stripe does it no more: then it is not done.
+                }
             }
         }
 
@@ -122,6 +147,12 @@ internal sealed class DemoCompany
             case "invoice.paid":
                 person.OpenInvoice = null;
                 person.LastPaidInvoice = InvoiceOf(told);
+                break;
+            case "customer.subscription.paused":
+                life.TrialRanOut(person, at);
+                break;
+            case "customer.subscription.resumed":
+                person.Subscribed = true;
                 break;
             case "customer.subscription.deleted":
                 life.SubscriptionEnded(person, at);

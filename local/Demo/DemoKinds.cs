@@ -50,7 +50,7 @@ internal sealed record DemoKind(
 /// <param name="FeatureFactor">… by this factor.</param>
 internal sealed record DemoTruths(string Channel, double ChannelFactor, string Plan, double PlanFactor, string Feature, double FeatureFactor)
 {
-    public static readonly DemoTruths Planted = new("ads", 3.5, "starter", 1.8, "Integrations", 0.45);
+    public static readonly DemoTruths Planted = new("ads", 4.0, "starter", 1.8, "Integrations", 0.45);
 }
 
 /// <summary>A plan of the demo company's price list.</summary>

@@ -17,6 +17,7 @@ internal sealed class DemoLife(DemoCompany company)
     {
         company.Plan(person.SignsUpAt, at => SignUp(person, at));
         company.Plan(person.SignsUpAt.AddMinutes(2), at => Subscribe(person, at));
+        if (person.CardRenewsItself) company.Plan(new DateTimeOffset(person.Card.ExpYear, person.Card.ExpMonth, 12, 3, 0, 0, TimeSpan.Zero), at => CardRenewed(person, at));
         Each(person, 1);
     }
 
@@ -31,9 +32,30 @@ internal sealed class DemoLife(DemoCompany company)
         else if (random.Chance(.25)) company.Plan(at.AddHours(random.Whole(20, 130)), when => PayByOneself(person, invoice, when));
     }
 
+    /// <summary>A trial ended and there was no card: the subscription stands still. A third had only forgotten it; the others have seen enough.</summary>
+    public void TrialRanOut(DemoPerson person, DateTimeOffset at)
+    {
+        person.Subscribed = false;
+        var random = DemoRandom.Of(Seed, person.Index, "trial ran out");
+        if (random.Chance(.33))
+        {
+            company.Plan(at.AddHours(random.Whole(4, 200)), when => Stripe.Subscription(person.SubscriptionId) is { Status: "paused" }
+                ? [.. GiveCard(person, when), .. Tell(person, Stripe.Resume(person.SubscriptionId, when))] : Nothing);
+            return;
+        }
+        person.FadesOut(Day(at).AddDays(1));
+        // What stands still costs nothing; the founder clears it away in the end.
+        company.Plan(at.AddDays(60), when => Tell(person, Stripe.CancelNow(person.SubscriptionId, null, when)));
+    }
+
     /// <summary>The subscription is over, by whose wish ever; some come back months later.</summary>
     public void SubscriptionEnded(DemoPerson person, DateTimeOffset at)
     {
+        // Once a month the founder looks at what nobody will pay any more.
+        if (person.OpenInvoice is { } owed) company.Plan(at.AddDays(30), when => Tell(person, Stripe.MarkUncollectible(owed, when)));
+        var erased = DemoRandom.Of(Seed, person.Index, "erased", DayOf(at));
+        // A few ask to be forgotten (GDPR, article 17), unless they are back by then.
+        if (erased.Chance(.06)) company.Plan(at.AddDays(erased.Whole(3, 30)), when => person.Subscribed ? Nothing : Erase(person, when));
         person.Subscribed = false;
         person.CancelScheduled = false;
         person.OpenInvoice = null;
@@ -68,6 +90,7 @@ internal sealed class DemoLife(DemoCompany company)
         if ((other -= person.Kind.Fails) < 0) return CardGoesBad(person, at, ref random);
         if ((other -= person.Kind.Grows) < 0) return Grow(person, at);
         if ((other -= person.Kind.Saves) < 0) return Economise(person, at, ref random);
+        if ((other -= .006) < 0) return MovesHouse(person, at, ref random);
         if ((other -= .004) < 0 && person.LastPaidInvoice is { } invoice) return Tell(person, random.Chance(.7) ? Stripe.Refund(invoice, at) : Stripe.Dispute(invoice, at));
         return Nothing;
     });
@@ -76,7 +99,7 @@ internal sealed class DemoLife(DemoCompany company)
     {
         person.SignedUp = true;
         person.Uses(Day(at), 1);
-        return Tell(person, Stripe.CreateCustomer(person.CustomerId, person.Email, person.Name, person.Country, person.Card, at, new Dictionary<string, string>
+        return Tell(person, Stripe.CreateCustomer(person.CustomerId, person.Email, person.Name, person.Country, person.TriesWithoutCard ? null : person.Card, at, new Dictionary<string, string>
         {
             ["channel"] = person.Channel, ["industry"] = person.Industry, ["plan"] = person.FirstPlan.Key, ["company"] = person.Company,
         }));
@@ -86,12 +109,15 @@ internal sealed class DemoLife(DemoCompany company)
     {
         person.Subscribed = true;
         var returning = person.Subscriptions > 1;
+        // Most remember to give a card before the trial ends: Stripe reminds them.
+        if (!returning && person.TriesWithoutCard && DemoRandom.Of(Seed, person.Index, "gives a card") is var random && random.Chance(.6))
+            company.Plan(at.AddDays(person.Plan.TrialDays).AddHours(-random.Whole(2, 60)), when => person.Subscribed ? GiveCard(person, when) : Nothing);
         return Tell(person, Stripe.Subscribe(person.CustomerId, person.SubscriptionId, person.Plan.Price, person.Quantity, at, returning ? 0 : person.Plan.TrialDays, person.Index % 3 == 0 ? person.UserId : null));
     }
 
     private IEnumerable<DemoStep> Resubscribe(DemoPerson person, DateTimeOffset at)
     {
-        if (person.Subscribed) return Nothing;
+        if (person.Subscribed || person.Erased) return Nothing;
         person.Subscriptions++;
         person.Uses(Day(at), 1);
         person.BusyUntil = at.AddDays(40);
@@ -190,6 +216,7 @@ internal sealed class DemoLife(DemoCompany company)
     // A bank that begins to refuse a card tells nobody, Stripe included: it shows at the next charge. Hence no event of this is sent.
     private IEnumerable<DemoStep> CardGoesBad(DemoPerson person, DateTimeOffset at, ref DemoRandom random)
     {
+        if (Stripe.Customer(person.CustomerId)?.Card is null) return Nothing;
         var roll = random.Share();
         Stripe.SetCard(person.CustomerId, roll < .40 ? person.Card with { DeclineCode = "insufficient_funds", FailTimes = random.Whole(1, 2) }
             : roll < .60 ? person.Card with { DeclineCode = "authentication_required" }
@@ -197,6 +224,21 @@ internal sealed class DemoLife(DemoCompany company)
             : roll < .90 ? person.Card with { DeclineCode = "do_not_honor", FailTimes = random.Whole(2, 6) }
             : person.Card with { DeclineCode = "expired_card" }, at);
         return Nothing;
+    }
+
+    // Visa's and Mastercard's updaters tell Stripe the new dates; nobody else notices.
+    private IEnumerable<DemoStep> CardRenewed(DemoPerson person, DateTimeOffset at) =>
+        Stripe.Customer(person.CustomerId) is { Card: { DeclineCode: null } card } && card == person.Card ? Tell(person, Stripe.SetCard(person.CustomerId, card with { ExpYear = card.ExpYear + 4 }, at, automatically: true)) : Nothing;
+
+    private IEnumerable<DemoStep> MovesHouse(DemoPerson person, DateTimeOffset at, ref DemoRandom random) =>
+        Stripe.Customer(person.CustomerId)?.Card is null ? Nothing : Tell(person, Stripe.CorrectCard(person.CustomerId, random.Whole(10_000, 99_999).ToString(System.Globalization.CultureInfo.InvariantCulture), at));
+
+    private IEnumerable<DemoStep> GiveCard(DemoPerson person, DateTimeOffset at) => Tell(person, Stripe.SetCard(person.CustomerId, person.Card, at));
+
+    private IEnumerable<DemoStep> Erase(DemoPerson person, DateTimeOffset at)
+    {
+        person.Erased = true;
+        return Tell(person, Stripe.DeleteCustomer(person.CustomerId, at));
     }
 
     private IEnumerable<DemoStep> PayByOneself(DemoPerson person, string invoice, DateTimeOffset at)
@@ -268,8 +310,7 @@ internal sealed class DemoLife(DemoCompany company)
                     if (person.Subscribed) ComeBack(person, when);
                     return Nothing;
                 });
-                // The product asks Stripe for the pause, and its sandbox sends the event; the demo's Stripe only has to know.
-                Stripe.Pause(person.SubscriptionId, at.AddMonths(months), at);
+                // The product asks Stripe for the pause: see DemoPlayer.ActAsync.
                 return [new DemoStep.Clicks(person.CustomerId, pause, [KeyValuePair.Create("months", reaction.Detail!)])];
             case DemoDeed.Unsubscribes:
                 return mail.Links.TryGetValue("unsubscribe", out var unsubscribe) ? [new DemoStep.Clicks(person.CustomerId, unsubscribe, [KeyValuePair.Create("List-Unsubscribe", "One-Click")])] : Nothing;

@@ -39,6 +39,12 @@ internal sealed class DemoPerson
 
     public required SandboxCard Card { get; init; }
 
+    /// <summary>Tries the product without giving a card first, where the plan has a trial.</summary>
+    public required bool TriesWithoutCard { get; init; }
+
+    /// <summary>The card network renews the card before it expires, without anybody's doing.</summary>
+    public required bool CardRenewsItself { get; init; }
+
     public string CustomerId => $"cus_Demo{Index:D5}";
 
     public string UserId => $"demo-user-{Index:D5}";
@@ -58,6 +64,9 @@ internal sealed class DemoPerson
     public bool Subscribed { get; set; }
 
     public bool CancelScheduled { get; set; }
+
+    /// <summary>Asked to be forgotten, and was.</summary>
+    public bool Erased { get; set; }
 
     /// <summary>In the middle of something: no second thing begins until then.</summary>
     public DateTimeOffset BusyUntil { get; set; }
@@ -128,6 +137,9 @@ internal sealed class DemoPerson
         var signsUpAt = startsAt.AddDays(day).AddMinutes(random.Whole(7 * 60, 21 * 60));
         // Most cards outlive the year; one in seven expires within it.
         var expires = random.Chance(.14) ? signsUpAt.AddDays(random.Whole(40, 330)) : startsAt.AddYears(random.Whole(2, 4));
+        // Streams of their own: what was drawn before stays as it was.
+        var withoutCard = DemoRandom.Of(seed, index, "without a card");
+        var renews = DemoRandom.Of(seed, index, "renews itself");
         var features = DemoMarket.Features.Where((_, i) => random.Chance(i == 0 ? .9 : .5)).ToList();
         return new DemoPerson
         {
@@ -146,6 +158,8 @@ internal sealed class DemoPerson
             Quantity = kind == DemoKind.Agency ? random.Whole(2, 6) : kind == DemoKind.SteadyTeam ? random.Whole(1, 3) : 1,
             UsesTruthFeature = random.Chance(.45),
             Features = features.Count > 0 ? features : ["Search"],
+            TriesWithoutCard = plan.TrialDays > 0 && withoutCard.Chance(.15),
+            CardRenewsItself = renews.Chance(.6),
             Card = new SandboxCard(random.Chance(.6) ? "visa" : "mastercard", random.Whole(1000, 9999).ToString(CultureInfo.InvariantCulture), expires.Month, expires.Year),
         };
     }

@@ -18,7 +18,7 @@ namespace RetentionFunctions.Local.Demo;
 /// </para>
 /// </summary>
 public sealed partial class DemoPlayer(
-    LocalPump pump, LocalClock clock, SqliteOutbox outbox, LocalAddress address, RetentionSettings settings, ITables tables, DemoProgress progress, ILogger<DemoPlayer> log) : IDisposable
+    LocalPump pump, LocalClock clock, SqliteOutbox outbox, LocalAddress address, RetentionSettings settings, ITables tables, SandboxPost post, DemoProgress progress, ILogger<DemoPlayer> log) : IDisposable
 {
     /// <summary>How many customers a year has where nobody says.</summary>
     public const int DefaultCustomers = 300;
@@ -35,6 +35,7 @@ public sealed partial class DemoPlayer(
     private readonly SemaphoreSlim playing = new(1, 1);
     private HttpClient? http;
     private DemoCompany? company;
+    private DemoPostman postman = new();
     private DateTimeOffset stoppedAt;
     private long lastMail;
 
@@ -89,23 +90,28 @@ public sealed partial class DemoPlayer(
         await playing.WaitAsync(cancel);
         try
         {
-            if (company is null && await YearAsync(tables, cancel) is { } year) await RelivedAsync(year, cancel);
-            if (company is not null)
-                for (var stop = stoppedAt + Stop; stop <= to; stop += Stop)
-                {
-                    await pump.AdvanceAsync(stop, cancel);
-                    var (steps, use) = await HappensAsync(stop, cancel);
-                    // Stripe and the app know nothing of each other. What they tell at one stop is handled when the clock goes on.
-                    using var held = await pump.HoldAsync(cancel);
-                    await Task.WhenAll(TellAsync(steps, cancel), TellAsync(use, cancel));
-                    if (progress.IsPlaying) progress.Playing(Math.Min(1, (stop - company.Year.StartsAt).TotalDays / company.Year.Days));
-                }
-            await pump.AdvanceAsync(to, cancel);
+            await AdvanceNowAsync(to, cancel);
         }
         finally
         {
             playing.Release();
         }
+    }
+
+    private async Task AdvanceNowAsync(DateTimeOffset to, CancellationToken cancel)
+    {
+        if ((company is null || stale) && await YearAsync(tables, cancel) is { } year) await RelivedAsync(year, cancel);
+        if (company is not null)
+            for (var stop = stoppedAt + Stop; stop <= to; stop += Stop)
+            {
+                await pump.AdvanceAsync(stop, cancel);
+                var (steps, use) = await HappensAsync(stop, cancel);
+                // Stripe and the app know nothing of each other. What they tell at one stop is handled when the clock goes on.
+                using var held = await pump.HoldAsync(cancel);
+                await Task.WhenAll(TellAsync(steps, cancel), TellAsync(use, cancel));
+                if (progress.IsPlaying) progress.Playing(Math.Min(1, (stop - company.Year.StartsAt).TotalDays / company.Year.Days));
+            }
+        await pump.AdvanceAsync(to, cancel);
     }
 
     /// <inheritdoc/>
@@ -119,8 +125,11 @@ public sealed partial class DemoPlayer(
     private async Task RelivedAsync(DemoYear year, CancellationToken cancel)
     {
         lastMail = 0;
-        company = new DemoCompany(year);
+        company = new DemoCompany(year, address.RootOrNull is { } root ? new Uri(root, SandboxPages.PayPath).ToString() : null);
+        postman = new DemoPostman();
         stoppedAt = year.StartsAt;
+        await LoadActsAsync(cancel);
+        lock (stage) Replayed();
         var now = clock.GetUtcNow();
         try
         {
@@ -136,15 +145,19 @@ public sealed partial class DemoPlayer(
     private async Task<(IReadOnlyList<DemoStep> Steps, IReadOnlyList<DemoAppEvent> Use)> HappensAsync(DateTimeOffset stop, CancellationToken cancel)
     {
         // E-mails of this very moment are found at the next stop: those that this stop itself brings about bear its time too, and reliving must see the same ones.
-        foreach (var mail in await outbox.SinceAsync(lastMail, stop, cancel))
+        var mails = await outbox.SinceAsync(lastMail, stop, cancel);
+        lock (stage)
         {
-            company!.Read(new DemoMail(mail.Email.CustomerId, mail.Email.Flow, mail.Email.Step, mail.SentAt, mail.Email.Links), stoppedAt);
-            lastMail = mail.Number;
+            foreach (var mail in mails)
+            {
+                company!.Read(new DemoMail(mail.Email.CustomerId, mail.Email.Flow, mail.Email.Step, mail.SentAt, mail.Email.Links), stoppedAt);
+                lastMail = mail.Number;
+            }
+            var steps = company!.Until(stop);
+            var use = stop.TimeOfDay == TimeSpan.Zero ? company.AppEvents(DateOnly.FromDateTime(stop.UtcDateTime).AddDays(-1)) : [];
+            stoppedAt = stop;
+            return ([.. postman.Bring(steps, stop), .. Replayed()], use);
         }
-        var steps = company!.Until(stop);
-        var use = stop.TimeOfDay == TimeSpan.Zero ? company.AppEvents(DateOnly.FromDateTime(stop.UtcDateTime).AddDays(-1)) : [];
-        stoppedAt = stop;
-        return (steps, use);
     }
 
     // Of each customer one after the other, different customers at the same time.
@@ -154,27 +167,12 @@ public sealed partial class DemoPlayer(
             foreach (var step in own)
                 if (step is DemoStep.Clicks click) await ClickAsync(click, token);
                 else if (step is DemoStep.Tells tells)
-                    foreach (var told in Delivery(company!.Year.Seed, tells.Events)) await PostAsync("/stripe/webhook", told.Body, token);
+                    foreach (var told in tells.Events) await PostAsync("/stripe/webhook", told.Body, token);
         });
 
     private async Task TellAsync(IReadOnlyList<DemoAppEvent> use, CancellationToken cancel)
     {
         foreach (var batch in DemoUse.Batches(use, settings.Web.MaxAppBodyBytes)) await PostAsync("/v1/batch", batch, cancel);
-    }
-
-    /// <summary>How an action's events arrive: one action in twenty with two neighbours in the wrong order, one event in twenty-five twice. Stripe promises neither order nor once.</summary>
-    internal static IReadOnlyList<SandboxEvent> Delivery(ulong seed, IReadOnlyList<SandboxEvent> events)
-    {
-        var random = DemoRandom.Of(seed, 0, events[0].Id);
-        var arriving = events.ToList();
-        if (arriving.Count > 1 && random.Chance(.05))
-        {
-            var at = random.Whole(0, arriving.Count - 2);
-            (arriving[at], arriving[at + 1]) = (arriving[at + 1], arriving[at]);
-        }
-        foreach (var told in events)
-            if (random.Chance(.04)) arriving.Add(told);
-        return arriving;
     }
 
     private async Task PostAsync(string path, ReadOnlyMemory<byte> body, CancellationToken cancel)

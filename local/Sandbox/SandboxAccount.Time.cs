@@ -64,9 +64,15 @@ internal sealed partial class SandboxAccount
                 Consider(subscription.CreatedAt + IncompleteFor, DueKind.IncompleteExpires, subscription.Id);
                 continue;
             }
+            if (subscription.Status == "paused")
+            {
+                // What was to be paid to resume waits no longer than a first payment does.
+                if (subscription.LatestInvoiceId is { } asked && invoices[asked] is { Status: "open" } waiting) Consider(waiting.CreatedAt + IncompleteFor, DueKind.IncompleteExpires, subscription.Id);
+                continue;
+            }
             Consider(subscription.PeriodEnd, DueKind.PeriodEnds, subscription.Id);
             if (subscription is { Status: "trialing", TrialEndTold: false }) Consider(Later(subscription.PeriodEnd.AddDays(-TrialNoticeDays), subscription.PeriodStart), DueKind.TrialNotice, subscription.Id);
-            if (subscription is { UpcomingTold: false, CancelAtPeriodEnd: false, PausedUntil: null, Status: not "unpaid" } && subscription.PeriodEnd.AddDays(-options.UpcomingDays) is var notice
+            if (subscription is { UpcomingTold: false, CancelAtPeriodEnd: false, PausedUntil: null, Status: not "unpaid" } && Customer.Card is not null && subscription.PeriodEnd.AddDays(-options.UpcomingDays) is var notice
                 && notice > subscription.PeriodStart)
                 Consider(notice, DueKind.Upcoming, subscription.Id);
         }
@@ -75,7 +81,7 @@ internal sealed partial class SandboxAccount
             if (invoice.FinalizeAt is { } final) Consider(final, DueKind.DraftEnds, invoice.Id);
             if (invoice.NextAttemptAt is { } attempt) Consider(attempt, DueKind.NextAttempt, invoice.Id);
         }
-        if (!Customer.ExpiryTold && subscriptions.Values.Any(s => !s.IsEnded)) Consider(ExpiryNotice(Customer.Card), DueKind.CardExpires, Customer.Id);
+        if (!Customer.ExpiryTold && Customer.Card is { } card && subscriptions.Values.Any(s => !s.IsEnded)) Consider(ExpiryNotice(card), DueKind.CardExpires, Customer.Id);
         return next;
 
         void Consider(DateTimeOffset at, DueKind kind, string id)
@@ -130,6 +136,13 @@ internal sealed partial class SandboxAccount
             return;
         }
         var trialOver = subscription.Status == "trialing";
+        if (trialOver && Customer.Card is null)
+        {
+            // "Pause" is what the account's trials do without a card (trial_settings.end_behavior).
+            Change(subscription with { Status = "paused" });
+            Emit("customer.subscription.paused", payloads.Subscription(subscriptions[subscription.Id]));
+            return;
+        }
         var number = trialOver ? 0 : subscription.PeriodNumber + 1;
         var next = subscription with
         {
@@ -146,9 +159,11 @@ internal sealed partial class SandboxAccount
 
     private void Expire(SandboxSubscription subscription)
     {
-        if (subscription.LatestInvoiceId is { } id && invoices[id].Status == "open") Put("invoice.voided", invoices[id] with { Status = "void", VoidedAt = Now, NextAttemptAt = null });
-        Change(subscription with { Status = "incomplete_expired", EndedAt = Now });
+        if (subscription.LatestInvoiceId is { } id && invoices[id].Status == "open") VoidOpen(id);
+        if (subscription.Status == "incomplete") Change(subscription with { Status = "incomplete_expired", EndedAt = Now });
     }
+
+    private void VoidOpen(string id) => Put("invoice.voided", invoices[id] with { Status = "void", VoidedAt = Now, NextAttemptAt = null });
 
     private void Finalize(string id)
     {
@@ -169,24 +184,30 @@ internal sealed partial class SandboxAccount
             return;
         }
         var first = invoice.FirstFailedAt ?? Now;
-        // A first payment is not tried again by itself: the customer stands before the page.
-        var next = subscriptions[invoice.SubscriptionId].Status == "incomplete" || attempt > options.RetryDays.Count ? (DateTimeOffset?)null : first.AddDays(options.RetryDays[attempt - 1]);
+        // A first payment is not tried again by itself: the customer stands before the page. So it is with one that resumes.
+        var asked = subscriptions[invoice.SubscriptionId].Status is "incomplete" or "paused";
+        var next = asked || attempt > options.RetryDays.Count ? (DateTimeOffset?)null : first.AddDays(options.RetryDays[attempt - 1]);
         var waits = Hopeless.Contains(decline) && invoice.FailedCardId == Customer.CardId;
         invoices[id] = invoice = invoice with { AttemptCount = attempt, FirstFailedAt = first, NextAttemptAt = next, FailedCardId = Customer.CardId };
         // With the same hopeless card the try is counted, but nobody is asked and nothing is said until it is the last.
-        if (!waits || next is null) Failed(invoice, decline);
-        if (next is null && subscriptions[invoice.SubscriptionId] is { IsEnded: false, Status: not "incomplete" } subscription) GiveUp(subscription);
+        if (!waits || next is null) Failed(invoice, Customer, decline);
+        if (next is null && !asked && subscriptions[invoice.SubscriptionId] is { IsEnded: false } subscription) GiveUp(subscription);
     }
 
-    private void Failed(SandboxInvoice invoice, string decline)
+    // The card that was tried is the payer's: the one on file, or one that was only put in for this.
+    private void Failed(SandboxInvoice invoice, SandboxCustomer payer, string decline)
     {
-        Customer = Customer with { CardFailures = Customer.CardFailures + 1 };
-        if (decline != NeedsConfirmation)
+        if (payer.CardId == Customer.CardId) Customer = Customer with { CardFailures = Customer.CardFailures + 1 };
+        invoices[invoice.Id] = invoice;
+        if (payer.Card is not null)
         {
-            invoices[invoice.Id] = invoice = invoice with { ChargeId = NewId("ch") };
-            Emit("charge.failed", payloads.Charge(invoice, Customer, Now, decline));
+            if (decline != NeedsConfirmation)
+            {
+                invoices[invoice.Id] = invoice = invoice with { ChargeId = NewId("ch") };
+                Emit("charge.failed", payloads.Charge(invoice, payer, Now, decline));
+            }
+            Emit("payment_intent.payment_failed", payloads.FailedIntent(invoice, payer, Now, decline));
         }
-        Emit("payment_intent.payment_failed", payloads.FailedIntent(invoice, Customer, Now, decline));
         if (decline == NeedsConfirmation) Emit("invoice.payment_action_required", payloads.Invoice(invoice, Customer));
         Emit("invoice.payment_failed", payloads.Invoice(invoice, Customer));
         if (subscriptions[invoice.SubscriptionId] is { Status: "active" } subscription) Change(subscription with { Status = "past_due" });
@@ -207,6 +228,11 @@ internal sealed partial class SandboxAccount
         if (charged && string.CompareOrdinal(options.ApiVersion, "2025-03-31") >= 0) Emit("invoice_payment.paid", payloads.InvoicePayment(invoice));
         var subscription = subscriptions[invoice.SubscriptionId];
         var begins = subscription.Status == "incomplete";
+        if (subscription.Status == "paused" && subscription.LatestInvoiceId == invoice.Id)
+        {
+            Change(subscription with { Status = "active" });
+            Emit("customer.subscription.resumed", payloads.Subscription(subscriptions[subscription.Id]));
+        }
         // What counts is the latest invoice, or that nothing is owed any more.
         if (begins || (subscription.Status is "past_due" or "unpaid" && (subscription.LatestInvoiceId == invoice.Id || !invoices.Values.Any(i => i.SubscriptionId == subscription.Id && i.Status == "open"))))
             Change(subscription with { Status = "active" });
@@ -216,7 +242,7 @@ internal sealed partial class SandboxAccount
     // Why the bank would decline at this moment.
     private string? Decline()
     {
-        var card = Customer.Card;
+        if (Customer.Card is not { } card) return "payment_method_missing";
         if (card.DeclineCode is { } code && Customer.CardFailures < card.FailTimes) return code;
         return ExpiryNotice(card).AddMonths(1) <= Now ? "expired_card" : null;
     }
@@ -225,7 +251,7 @@ internal sealed partial class SandboxAccount
     {
         Id = NewId("in"), CustomerId = Customer.Id, SubscriptionId = subscription.Id, Number = $"{suffix.ToUpperInvariant()}-{NextNumber():D4}", Status = "draft", BillingReason = reason,
         Price = subscription.Price, Quantity = subscription.Quantity, Subtotal = due.Subtotal, AmountDue = due.Total, CreatedAt = Now, PeriodStart = subscription.PeriodStart,
-        PeriodEnd = subscription.PeriodEnd, PaymentIntentId = NewId("pi"),
+        PeriodEnd = subscription.PeriodEnd, PaymentIntentId = NewId("pi"), DiscountId = due.Total == due.Subtotal ? null : subscription.Discount?.Id,
     };
 
     private int NextNumber() => 1 + invoices.Values.Select(i => int.Parse(i.Number[(suffix.Length + 1)..], CultureInfo.InvariantCulture)).DefaultIfEmpty().Max();

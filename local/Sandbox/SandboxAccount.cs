@@ -33,7 +33,7 @@ internal sealed partial class SandboxAccount
         Now = customer.CreatedAt;
         Customer = customer;
         Emit("customer.created", payloads.Customer(customer));
-        Attach(customer.Card);
+        if (customer.Card is { } card) Attach(card);
     }
 
     /// <summary>One that was stored.</summary>
@@ -75,7 +75,9 @@ internal sealed partial class SandboxAccount
 
     public void Subscribe(string id, SandboxPrice price, int quantity, int trialDays, string? clientReferenceId)
     {
+        Exists();
         if (subscriptions.ContainsKey(id)) throw new SandboxRefusedException($"There is a subscription {id} already.");
+        if (trialDays <= 0 && Customer.Card is null) throw new SandboxRefusedException($"The customer {Customer.Id} has no card, and there is no trial.");
         if (Customer.Currency is null) Customer = Customer with { Currency = price.Currency };
         DateTimeOffset? trialEnd = trialDays > 0 ? Now.AddDays(trialDays) : null;
         var subscription = new SandboxSubscription
@@ -99,7 +101,7 @@ internal sealed partial class SandboxAccount
         var before = Running(id);
         if (price.Currency != before.Price.Currency) throw new SandboxRefusedException($"The subscription {id} is billed in {before.Price.Currency}, not in {price.Currency}.");
         var after = before with { Price = price, Quantity = quantity };
-        if (before.Status is "trialing" or "incomplete")
+        if (before.Status is "trialing" or "incomplete" or "paused")
         {
             Change(after);
             return;
@@ -135,15 +137,33 @@ internal sealed partial class SandboxAccount
         if (subscription.CancelAtPeriodEnd) Change(subscription with { CancelAtPeriodEnd = false, CanceledAt = null, Reason = null, Feedback = null, Comment = null });
     }
 
-    public void CancelNow(string id, string? feedback) => End(Running(id) with { Reason = "cancellation_requested", Feedback = feedback, CanceledAt = Now });
+    public void CancelNow(string id, string? feedback, string? comment) => End(Running(id) with { Reason = "cancellation_requested", Feedback = feedback, Comment = comment, CanceledAt = Now });
 
     public void Pause(string id, DateTimeOffset resumesAt)
     {
+        if (Running(id).Status == "paused") throw new SandboxRefusedException($"The subscription {id} stands still already.");
         if (resumesAt <= Now) throw new SandboxRefusedException("A pause ends in the future.");
         Change(Running(id) with { PausedUntil = resumesAt });
     }
 
-    public void Resume(string id) => Change(Running(id) with { PausedUntil = null });
+    /// <summary>Ends a pause of the collection; or, where it stands still since its trial ended without a card, begins a period and charges it: it runs again once that is paid.</summary>
+    public void Resume(string id)
+    {
+        var before = Running(id);
+        if (before.Status != "paused")
+        {
+            Change(before with { PausedUntil = null });
+            return;
+        }
+        if (Customer.Card is null) throw new SandboxRefusedException($"The customer {Customer.Id} has no card yet: one is needed to resume.");
+        // A try before this one failed and is replaced by this.
+        if (before.LatestInvoiceId is { } last && invoices[last].Status == "open") VoidOpen(last);
+        var after = before with { Anchor = Now, PeriodNumber = 0, PeriodStart = Now, PeriodEnd = Now.AddMonths(before.Price.Months), UpcomingTold = false };
+        var invoice = NewInvoice(after, Due(after), "subscription_update");
+        Change(Settled(after) with { LatestInvoiceId = invoice.Id });
+        Put("invoice.created", invoice with { FinalizeAt = null });
+        Finalize(invoice.Id);
+    }
 
     public void ApplyCoupon(string id, SandboxCoupon coupon)
     {
@@ -152,10 +172,17 @@ internal sealed partial class SandboxAccount
         Change(Running(id) with { Discount = new SandboxDiscount(NewId("di"), coupon, Now, end) });
     }
 
+    /// <summary>What the next invoice will be over, as things stand; null where none comes.</summary>
+    public long? NextAmount(string id) => Subscription(id) is { IsEnded: false, CancelAtPeriodEnd: false, Status: not ("paused" or "incomplete") } subscription ? Due(subscription).Total : null;
+
+    /// <summary>Takes the coupon off; nothing where there is none.</summary>
+    public void RemoveCoupon(string id) => Change(Running(id) with { Discount = null });
+
     /// <summary>A new card; or, automatically, new digits or dates of the card on file, as its network says.</summary>
     public void SetCard(SandboxCard card, bool automatically)
     {
-        if (!automatically)
+        Exists();
+        if (!automatically || Customer.Card is null)
         {
             Attach(card);
             return;
@@ -166,13 +193,48 @@ internal sealed partial class SandboxAccount
         Emit("payment_method.automatically_updated", after, SandboxPayloads.Previous(before, after));
     }
 
+    /// <summary>The address of the card on file is put right.</summary>
+    public void CorrectCard(string postalCode)
+    {
+        if (Customer.Card is null) throw new SandboxRefusedException($"The customer {Customer.Id} has no card.");
+        var before = payloads.PaymentMethod(Customer);
+        var after = payloads.PaymentMethod(Customer, postalCode);
+        Emit("payment_method.updated", after, SandboxPayloads.Previous(before, after));
+    }
+
+    /// <summary>Deletes the customer: what still runs ends at once.</summary>
+    public void Delete()
+    {
+        Exists();
+        foreach (var subscription in subscriptions.Values.Where(s => !s.IsEnded).ToList()) End(subscription);
+        Customer = Customer with { Deleted = true };
+        Emit("customer.deleted", payloads.Customer(Customer));
+    }
+
+    /// <summary>The founder gives an open invoice up as bad debt.</summary>
+    public void MarkUncollectible(string invoiceId)
+    {
+        var invoice = Of(invoiceId);
+        if (invoice.Status != "open") throw new SandboxRefusedException($"The invoice {invoiceId} is {invoice.Status}.");
+        Put("invoice.marked_uncollectible", invoice with { Status = "uncollectible", UncollectibleAt = Now, NextAttemptAt = null });
+    }
+
+    /// <summary>The customer tries to pay on the invoice's page with a card that is refused. It is kept nowhere, and Stripe's own tries go on as planned.</summary>
+    public void PayInVain(string invoiceId, SandboxCard card)
+    {
+        if (Of(invoiceId).Status == "draft") BecomeOpen(invoiceId);
+        var invoice = Payable(invoiceId);
+        var paying = Customer with { Card = card, CardId = NewId("card") };
+        Failed(invoice with { AttemptCount = Math.Max(1, invoice.AttemptCount), FirstFailedAt = invoice.FirstFailedAt ?? Now }, paying, card.DeclineCode ?? "generic_decline");
+    }
+
     /// <summary>The customer pays on the invoice's page: confirms, or uses another card for once, so that it always goes through.</summary>
     public void Pay(string invoiceId)
     {
         if (Of(invoiceId).Status == "draft") BecomeOpen(invoiceId);
-        var invoice = Of(invoiceId);
-        if (invoice.Status != "open") throw new SandboxRefusedException($"The invoice {invoiceId} is {invoice.Status}.");
-        Paid(invoice with { AttemptCount = invoice.AttemptCount + 1 });
+        var invoice = Payable(invoiceId);
+        // Only the first of the tries that somebody makes is counted (Stripe, "attempt_count").
+        Paid(invoice with { AttemptCount = Math.Max(1, invoice.AttemptCount) });
     }
 
     public void Refund(string invoiceId)
@@ -189,6 +251,14 @@ internal sealed partial class SandboxAccount
         if (invoice.Status != "paid" || invoice.ChargeId is null || invoice.Disputed) throw new SandboxRefusedException($"The invoice {invoiceId} has no payment to dispute.");
         invoices[invoiceId] = invoice = invoice with { Disputed = true };
         Emit("charge.dispute.created", payloads.Dispute(NewId("dp"), invoice, Now));
+    }
+
+    // Bad debt can still be paid (Stripe, "Status transitions").
+    private SandboxInvoice Payable(string id) => Of(id) is { Status: "open" or "uncollectible" } invoice ? invoice : throw new SandboxRefusedException($"The invoice {id} is {Of(id).Status}.");
+
+    private void Exists()
+    {
+        if (Customer.Deleted) throw new SandboxRefusedException($"The customer {Customer.Id} was deleted.");
     }
 
     private SandboxInvoice Of(string id) => Invoice(id) ?? throw new SandboxRefusedException($"The sandbox has no invoice {id}.");

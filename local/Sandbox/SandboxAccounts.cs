@@ -1,4 +1,3 @@
-using System.Text;
 using RetentionFunctions.Links;
 using RetentionFunctions.Local.Sqlite;
 using RetentionFunctions.Storage;
@@ -6,13 +5,11 @@ using RetentionFunctions.Storage;
 namespace RetentionFunctions.Local.Sandbox;
 
 /// <summary>
-/// The sandbox's own customers, kept in the tables. A change and the events that it causes are one batch; the events are then delivered and removed, so that a
-/// crash in between delivers them later. What falls due by itself is run by the pump under <see cref="DueId"/>.
+/// The sandbox's own customers, kept in the tables. A change and the events that it causes are one batch; <see cref="SandboxPost"/> then delivers the events. What
+/// falls due by itself is run by the pump.
 /// </summary>
-public sealed class SandboxAccounts(ITables tables, SandboxDoor door, SqliteDueTable due, LocalAddress address, TimeProvider clock) : IDisposable
+public sealed class SandboxAccounts(ITables tables, SandboxPost post, SqliteDueTable due, LocalAddress address, TimeProvider clock) : IDisposable
 {
-    /// <summary>The name of the timer in the due table.</summary>
-    public const string DueId = "sandbox";
 
     // Of each customer the latest changes that were asked for, so that the same again changes nothing.
     private const int KeysKept = 50;
@@ -38,8 +35,8 @@ public sealed class SandboxAccounts(ITables tables, SandboxDoor door, SqliteDueT
             stripe = null;
             await tables.UpsertAsync(Keys.Account("sandbox"), options, cancel);
             foreach (var batch in customers.Chunk(CustomersPerBatch))
-                await tables.TryCommitAsync(Partition, [.. batch.Select(state => new Write.Upsert(Keys.SandboxAccount(state.Customer.Id).Key, TablesExtensions.Write(new Kept(state, []))))], cancel);
-            await due.WakeAsync(DueId, clock.GetUtcNow(), cancel);
+                await tables.TryCommitAsync(SandboxPost.Partition, [.. batch.Select(state => new Write.Upsert(Keys.SandboxAccount(state.Customer.Id).Key, TablesExtensions.Write(new Kept(state, []))))], cancel);
+            await due.WakeAsync(SandboxPost.DueId, clock.GetUtcNow(), cancel);
         }
         finally
         {
@@ -53,25 +50,23 @@ public sealed class SandboxAccounts(ITables tables, SandboxDoor door, SqliteDueT
     /// <summary>An invoice of the sandbox's own, or null.</summary>
     public Task<SandboxInvoice?> InvoiceAsync(string invoiceId, CancellationToken cancel = default) => LookAsync(sandbox => sandbox.Invoice(invoiceId), cancel);
 
+    /// <summary>A customer as its pages show it, or null.</summary>
+    public Task<SandboxView?> ViewAsync(string customerId, CancellationToken cancel = default) => LookAsync(sandbox => SandboxView.Of(sandbox, customerId), cancel);
+
     /// <summary>A customer as it stands, or null.</summary>
     public Task<SandboxAccountState?> StateAsync(string customerId, CancellationToken cancel = default) => LookAsync(sandbox => sandbox.State(customerId), cancel);
 
-    /// <summary>Changes one customer and delivers the events. The same key again changes nothing.</summary>
+    /// <summary>Changes one customer and puts the events on their way. The same key again changes nothing.</summary>
     /// <param name="customerId">Whom the change is about; a new one where the change makes it.</param>
     /// <param name="key">Names the change among those of the customer.</param>
     /// <param name="change">The change, of this customer only.</param>
-    /// <exception cref="TransientBillingException">It was changed, and its events will be delivered later; or the same may be asked again.</exception>
     public async Task<BillingResult> DoAsync(string customerId, string key, Func<SandboxStripe, IReadOnlyList<SandboxEvent>> change, CancellationToken cancel = default)
     {
         await gate.WaitAsync(cancel);
         try
         {
             var sandbox = await LoadAsync(cancel);
-            if (keys.GetValueOrDefault(customerId)?.Contains(key) == true)
-            {
-                await DeliverAsync(cancel);
-                return new BillingResult.Done();
-            }
+            if (keys.GetValueOrDefault(customerId)?.Contains(key) == true) return new BillingResult.Done();
             IReadOnlyList<SandboxEvent> events;
             try
             {
@@ -81,10 +76,7 @@ public sealed class SandboxAccounts(ITables tables, SandboxDoor door, SqliteDueT
             {
                 return new BillingResult.Refused(refused.Message);
             }
-            // Asked before it is written: after a crash the pump delivers what is left, and learns when something falls due next.
-            await due.WakeAsync(DueId, clock.GetUtcNow(), cancel);
             await CommitAsync(sandbox, customerId, events, key, cancel);
-            await DeliverAsync(cancel);
             return new BillingResult.Done();
         }
         catch
@@ -98,19 +90,15 @@ public sealed class SandboxAccounts(ITables tables, SandboxDoor door, SqliteDueT
         }
     }
 
-    /// <summary>Delivers what is left over, then all that has fallen due. Returns when something falls due next.</summary>
+    /// <summary>Lets happen all that has fallen due. Returns when something falls due next.</summary>
     public async Task<DateTimeOffset?> RunDueAsync(CancellationToken cancel = default)
     {
         await gate.WaitAsync(cancel);
         try
         {
             var sandbox = await LoadAsync(cancel);
-            await DeliverAsync(cancel);
             while (sandbox.NextAt is { } next && next <= clock.GetUtcNow())
-            {
                 foreach (var customer in sandbox.AdvanceTo(next).GroupBy(e => e.CustomerId)) await CommitAsync(sandbox, customer.Key, [.. customer], null, cancel);
-                await DeliverAsync(cancel);
-            }
             return sandbox.NextAt;
         }
         catch
@@ -126,8 +114,6 @@ public sealed class SandboxAccounts(ITables tables, SandboxDoor door, SqliteDueT
 
     /// <inheritdoc/>
     public void Dispose() => gate.Dispose();
-
-    private static string Partition => Keys.SandboxEvents.Partition;
 
     private async Task<T> LookAsync<T>(Func<SandboxStripe, T> look, CancellationToken cancel)
     {
@@ -160,26 +146,12 @@ public sealed class SandboxAccounts(ITables tables, SandboxDoor door, SqliteDueT
     {
         IReadOnlyList<string> known = keys.GetValueOrDefault(customerId) ?? [];
         if (key is not null) known = [.. known.TakeLast(KeysKept - 1), key];
-        var writes = new List<Write> { new Write.Upsert(Keys.SandboxAccount(customerId).Key, TablesExtensions.Write(new Kept(sandbox.State(customerId)!, known))) };
-        writes.AddRange(events.Select(e => new Write.Upsert(Keys.SandboxEvent(e.Id).Key, TablesExtensions.Write(new Pending(e.Id, e.Type, e.CreatedAt, e.CustomerId, Encoding.UTF8.GetString(e.Body.Span))))));
-        await tables.TryCommitAsync(Partition, writes, cancel);
+        await post.TryQueueAsync(events, [new Write.Upsert(Keys.SandboxAccount(customerId).Key, TablesExtensions.Write(new Kept(sandbox.State(customerId)!, known)))], cancel);
         keys[customerId] = known;
-    }
-
-    // In the order of their ids, which is the order of each customer's events.
-    private async Task DeliverAsync(CancellationToken cancel)
-    {
-        foreach (var left in await tables.ListAsync<Pending>(Keys.SandboxEvents, cancel))
-        {
-            await door.DeliverAsync(new SandboxEvent(left.Id, left.Type, left.CreatedAt, left.CustomerId, Encoding.UTF8.GetBytes(left.Body)), cancel);
-            await tables.DeleteAsync(Keys.SandboxEvent(left.Id), cancel);
-        }
     }
 
     /// <summary>A customer as it is stored.</summary>
     /// <param name="State">All of it.</param>
     /// <param name="Keys">The latest changes that were asked for.</param>
     private sealed record Kept(SandboxAccountState State, IReadOnlyList<string> Keys);
-
-    private sealed record Pending(string Id, string Type, DateTimeOffset CreatedAt, string CustomerId, string Body);
 }

@@ -42,16 +42,17 @@ internal sealed class SandboxPayloads(SandboxOptions options)
         ["name"] = customer.Name, ["phone"] = null, ["preferred_locales"] = new JsonArray(), ["shipping"] = null,
     };
 
-    public JsonObject PaymentMethod(SandboxCustomer customer) => new()
+    /// <summary>The card of a customer who gave one.</summary>
+    public JsonObject PaymentMethod(SandboxCustomer customer, string? postalCode = null) => new()
     {
-        ["id"] = customer.CardId, ["object"] = "payment_method", ["billing_details"] = new JsonObject { ["email"] = customer.Email, ["name"] = customer.Name },
-        ["card"] = Card(customer.Card), ["created"] = Seconds(customer.CreatedAt), ["customer"] = customer.Id, ["livemode"] = options.Livemode, ["metadata"] = new JsonObject(), ["type"] = "card",
+        ["id"] = customer.CardId, ["object"] = "payment_method", ["billing_details"] = new JsonObject { ["address"] = new JsonObject { ["country"] = customer.Country, ["postal_code"] = postalCode }, ["email"] = customer.Email, ["name"] = customer.Name },
+        ["card"] = Card(customer), ["created"] = Seconds(customer.CreatedAt), ["customer"] = customer.Id, ["livemode"] = options.Livemode, ["metadata"] = new JsonObject(), ["type"] = "card",
     };
 
     /// <summary>The card as a source, as <c>customer.source.expiring</c> has it.</summary>
     public static JsonObject Source(SandboxCustomer customer)
     {
-        var source = Card(customer.Card);
+        var source = Card(customer);
         source["id"] = customer.CardId;
         source["object"] = "card";
         source["customer"] = customer.Id;
@@ -86,9 +87,11 @@ internal sealed class SandboxPayloads(SandboxOptions options)
         var periods = Basil ? item : document;
         periods["current_period_start"] = Seconds(subscription.PeriodStart);
         periods["current_period_end"] = Seconds(subscription.PeriodEnd);
-        // Since basil the discounts are named by their ids and not included.
-        if (Basil) document["discounts"] = subscription.Discount is { } discount ? new JsonArray(discount.Id) : new JsonArray();
-        else document["discount"] = subscription.Discount is { } whole ? Discount(subscription, whole) : null;
+        // Since 2024 the discounts are named by their ids, and since basil not included beside it. No event of a version since clover says what a coupon takes off
+        // (changelog 2025-09-30: not expanded, "including within event notifications"), except coupon.created.
+        if (Since("2024-06-20")) document["discounts"] = subscription.Discount is { } discount ? new JsonArray(discount.Id) : new JsonArray();
+        if (!Basil) document["discount"] = subscription.Discount is { } whole ? Discount(whole, subscription.CustomerId, subscription.Id, subscription.Price.Currency) : null;
+        document["trial_settings"] = new JsonObject { ["end_behavior"] = new JsonObject { ["missing_payment_method"] = "pause" } };
         return document;
     }
 
@@ -108,9 +111,11 @@ internal sealed class SandboxPayloads(SandboxOptions options)
             ["period_end"] = Seconds(invoice.PeriodEnd), ["period_start"] = Seconds(invoice.PeriodStart), ["status"] = invoice.Status,
             ["status_transitions"] = new JsonObject
             {
-                ["finalized_at"] = Seconds(invoice.FinalizedAt), ["marked_uncollectible_at"] = null, ["paid_at"] = Seconds(invoice.PaidAt), ["voided_at"] = Seconds(invoice.VoidedAt),
+                ["finalized_at"] = Seconds(invoice.FinalizedAt), ["marked_uncollectible_at"] = Seconds(invoice.UncollectibleAt), ["paid_at"] = Seconds(invoice.PaidAt), ["voided_at"] = Seconds(invoice.VoidedAt),
             },
             ["subtotal"] = invoice.Subtotal, ["total"] = invoice.AmountDue,
+            ["discounts"] = invoice.DiscountId is null ? new JsonArray() : new JsonArray(invoice.DiscountId),
+            ["total_discount_amounts"] = invoice.DiscountId is null ? new JsonArray() : new JsonArray(new JsonObject { ["amount"] = invoice.Subtotal - invoice.AmountDue, ["discount"] = invoice.DiscountId }),
         };
         Belongs(document, invoice.SubscriptionId);
         if (Basil) return document;
@@ -156,7 +161,7 @@ internal sealed class SandboxPayloads(SandboxOptions options)
                 ["network_status"] = decline is null ? "approved_by_network" : "declined_by_network", ["reason"] = decline, ["type"] = decline is null ? "authorized" : "issuer_declined",
             },
             ["paid"] = decline is null, ["payment_intent"] = invoice.PaymentIntentId, ["payment_method"] = customer.CardId,
-            ["payment_method_details"] = new JsonObject { ["card"] = Card(customer.Card), ["type"] = "card" }, ["refunded"] = invoice.Refunded, ["status"] = decline is null ? "succeeded" : "failed",
+            ["payment_method_details"] = new JsonObject { ["card"] = Card(customer), ["type"] = "card" }, ["refunded"] = invoice.Refunded, ["status"] = decline is null ? "succeeded" : "failed",
         };
         if (!Basil) charge["invoice"] = invoice.Id;
         return charge;
@@ -194,7 +199,7 @@ internal sealed class SandboxPayloads(SandboxOptions options)
     {
         ["id"] = id, ["object"] = "checkout.session", ["client_reference_id"] = subscription.ClientReferenceId, ["created"] = Seconds(at), ["currency"] = subscription.Price.Currency, ["customer"] = customer.Id,
         ["customer_details"] = new JsonObject { ["email"] = customer.Email, ["name"] = customer.Name }, ["customer_email"] = null, ["invoice"] = subscription.LatestInvoiceId,
-        ["livemode"] = options.Livemode, ["metadata"] = new JsonObject(), ["mode"] = "subscription", ["payment_intent"] = null, ["payment_status"] = "paid", ["status"] = "complete", ["subscription"] = subscription.Id,
+        ["livemode"] = options.Livemode, ["metadata"] = new JsonObject(), ["mode"] = "subscription", ["payment_intent"] = null, ["payment_status"] = subscription.Status == "trialing" ? "no_payment_required" : "paid", ["status"] = "complete", ["subscription"] = subscription.Id,
     };
 
     private void Belongs(JsonObject invoice, string subscriptionId)
@@ -240,16 +245,17 @@ internal sealed class SandboxPayloads(SandboxOptions options)
         return line;
     }
 
-    private static JsonObject Discount(SandboxSubscription subscription, SandboxDiscount discount) => new()
+    /// <summary>A coupon on a subscription, as versions before clover include it.</summary>
+    public static JsonObject Discount(SandboxDiscount discount, string customerId, string subscriptionId, string currency) => new()
     {
         ["id"] = discount.Id, ["object"] = "discount",
         ["coupon"] = new JsonObject
         {
-            ["id"] = discount.Coupon.Id, ["object"] = "coupon", ["amount_off"] = discount.Coupon.AmountOff, ["currency"] = discount.Coupon.AmountOff is null ? null : subscription.Price.Currency,
+            ["id"] = discount.Coupon.Id, ["object"] = "coupon", ["amount_off"] = discount.Coupon.AmountOff, ["currency"] = discount.Coupon.AmountOff is null ? null : currency,
             ["duration"] = discount.Coupon.Duration, ["duration_in_months"] = discount.Coupon.Duration == "repeating" ? discount.Coupon.DurationInMonths : null,
             ["name"] = discount.Coupon.Id, ["percent_off"] = discount.Coupon.PercentOff, ["valid"] = true,
         },
-        ["customer"] = subscription.CustomerId, ["end"] = Seconds(discount.EndAt), ["start"] = Seconds(discount.StartAt), ["subscription"] = subscription.Id,
+        ["customer"] = customerId, ["end"] = Seconds(discount.EndAt), ["start"] = Seconds(discount.StartAt), ["subscription"] = subscriptionId,
     };
 
     private static JsonObject Plan(SandboxPrice price) => new()
@@ -265,9 +271,9 @@ internal sealed class SandboxPayloads(SandboxOptions options)
         ["unit_amount"] = price.UnitAmount, ["unit_amount_decimal"] = Decimal(price.UnitAmount),
     };
 
-    private static JsonObject Card(SandboxCard card) => new()
+    private static JsonObject Card(SandboxCustomer customer) => new()
     {
-        ["brand"] = card.Brand, ["exp_month"] = card.ExpMonth, ["exp_year"] = card.ExpYear, ["funding"] = "credit", ["last4"] = card.Last4,
+        ["brand"] = customer.Card!.Brand, ["exp_month"] = customer.Card.ExpMonth, ["exp_year"] = customer.Card.ExpYear, ["funding"] = "credit", ["last4"] = customer.Card.Last4,
     };
 
     // Stripe's error codes are fewer than the banks' reasons: most reasons are "card_declined".

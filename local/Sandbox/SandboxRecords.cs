@@ -101,8 +101,8 @@ public sealed record SandboxCustomer
     /// <summary>The founder's own fields.</summary>
     public IReadOnlyDictionary<string, string> Metadata { get; init; } = new Dictionary<string, string>();
 
-    /// <summary>The card that invoices are charged to.</summary>
-    public required SandboxCard Card { get; init; }
+    /// <summary>The card that invoices are charged to; null: none was given yet.</summary>
+    public SandboxCard? Card { get; init; }
 
     /// <summary>The id of the card; empty until it is attached.</summary>
     public string CardId { get; init; } = "";
@@ -112,6 +112,9 @@ public sealed record SandboxCustomer
 
     /// <summary>That it expires this month was said, or need not be.</summary>
     public bool ExpiryTold { get; init; }
+
+    /// <summary>The founder deleted it, for good.</summary>
+    public bool Deleted { get; init; }
 }
 
 /// <summary>A subscription of the simulated account, with one item.</summary>
@@ -129,7 +132,7 @@ public sealed record SandboxSubscription
     /// <summary>How many units.</summary>
     public required int Quantity { get; init; }
 
-    /// <summary><c>incomplete, incomplete_expired, trialing, active, past_due, unpaid, canceled</c>.</summary>
+    /// <summary><c>incomplete, incomplete_expired, trialing, active, past_due, unpaid, canceled, paused</c>.</summary>
     public required string Status { get; init; }
 
     /// <summary>When it was made.</summary>
@@ -208,7 +211,7 @@ public sealed record SandboxInvoice
     /// <summary>The number on it.</summary>
     public required string Number { get; init; }
 
-    /// <summary><c>draft, open, paid, void</c>.</summary>
+    /// <summary><c>draft, open, paid, void, uncollectible</c>.</summary>
     public required string Status { get; init; }
 
     /// <summary><c>subscription_create, subscription_cycle, subscription_update</c>.</summary>
@@ -222,6 +225,9 @@ public sealed record SandboxInvoice
 
     /// <summary>Minor units before any discount.</summary>
     public required long Subtotal { get; init; }
+
+    /// <summary>The discount that makes the difference, where there is one.</summary>
+    public string? DiscountId { get; init; }
 
     /// <summary>Minor units to pay.</summary>
     public required long AmountDue { get; init; }
@@ -247,7 +253,10 @@ public sealed record SandboxInvoice
     /// <summary>When it was voided.</summary>
     public DateTimeOffset? VoidedAt { get; init; }
 
-    /// <summary>How many tries there were.</summary>
+    /// <summary>When it was given up as bad debt.</summary>
+    public DateTimeOffset? UncollectibleAt { get; init; }
+
+    /// <summary>How many tries there were, as Stripe counts them: the first, whoever made it, and then its own.</summary>
     public int AttemptCount { get; init; }
 
     /// <summary>When the first of them failed.</summary>

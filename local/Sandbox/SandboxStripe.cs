@@ -44,10 +44,10 @@ public sealed class SandboxStripe
     /// <summary>All customers, in order of their ids.</summary>
     public IEnumerable<SandboxAccountState> States() => accounts.OrderBy(a => a.Key, StringComparer.Ordinal).Select(a => a.Value.State());
 
-    /// <summary>Someone becomes a customer and gives a card.</summary>
+    /// <summary>Someone becomes a customer and gives a card; without one only a trial can begin, which stands still at its end.</summary>
     /// <exception cref="SandboxRefusedException">There is one with this id.</exception>
     public IReadOnlyList<SandboxEvent> CreateCustomer(
-        string id, string email, string name, string? country, SandboxCard card, DateTimeOffset at, IReadOnlyDictionary<string, string>? metadata = null)
+        string id, string email, string name, string? country, SandboxCard? card, DateTimeOffset at, IReadOnlyDictionary<string, string>? metadata = null)
     {
         if (accounts.ContainsKey(id)) throw new SandboxRefusedException($"There is a customer {id} already.");
         var account = new SandboxAccount(options, new SandboxCustomer
@@ -80,17 +80,23 @@ public sealed class SandboxStripe
     public IReadOnlyList<SandboxEvent> UndoCancel(string subscriptionId, DateTimeOffset at) => OfSubscription(subscriptionId, at, account => account.UndoCancel(subscriptionId));
 
     /// <summary>It ends now.</summary>
-    public IReadOnlyList<SandboxEvent> CancelNow(string subscriptionId, string? feedback, DateTimeOffset at) =>
-        OfSubscription(subscriptionId, at, account => account.CancelNow(subscriptionId, feedback));
+    public IReadOnlyList<SandboxEvent> CancelNow(string subscriptionId, string? feedback, DateTimeOffset at, string? comment = null) =>
+        OfSubscription(subscriptionId, at, account => account.CancelNow(subscriptionId, feedback, comment));
 
     /// <summary>Pauses collection (behavior <c>void</c>): invoices until then are made and voided.</summary>
     public IReadOnlyList<SandboxEvent> Pause(string subscriptionId, DateTimeOffset resumesAt, DateTimeOffset at) => OfSubscription(subscriptionId, at, account => account.Pause(subscriptionId, resumesAt));
 
-    /// <summary>Ends a pause; nothing where there is none.</summary>
+    /// <summary>What the next invoice of a subscription will be over, as things stand, in minor units; null where none comes.</summary>
+    public long? NextAmount(string customerId, string subscriptionId) => accounts.GetValueOrDefault(customerId)?.NextAmount(subscriptionId);
+
+    /// <summary>Ends a pause; nothing where there is none. A subscription whose trial ended without a card begins a period, and runs again when that is paid.</summary>
     public IReadOnlyList<SandboxEvent> Resume(string subscriptionId, DateTimeOffset at) => OfSubscription(subscriptionId, at, account => account.Resume(subscriptionId));
 
     /// <summary>Puts a coupon on it, in the place of another.</summary>
     public IReadOnlyList<SandboxEvent> ApplyCoupon(string subscriptionId, SandboxCoupon coupon, DateTimeOffset at) => OfSubscription(subscriptionId, at, account => account.ApplyCoupon(subscriptionId, coupon));
+
+    /// <summary>Takes the coupon off; nothing where there is none.</summary>
+    public IReadOnlyList<SandboxEvent> RemoveCoupon(string subscriptionId, DateTimeOffset at) => OfSubscription(subscriptionId, at, account => account.RemoveCoupon(subscriptionId));
 
     /// <summary>Another card, whose failures are counted anew. A payment that failed is tried with it when its next try is due, or when it is paid by <see cref="Pay"/>.</summary>
     /// <param name="automatically">The card network renewed the card on file; else the customer put in another.</param>
@@ -99,6 +105,19 @@ public sealed class SandboxStripe
 
     /// <summary>The customer pays an open invoice on its page, confirming or with another card for once: it always goes through.</summary>
     public IReadOnlyList<SandboxEvent> Pay(string invoiceId, DateTimeOffset at) => OfInvoice(invoiceId, at, account => account.Pay(invoiceId));
+
+    /// <summary>The customer tries to pay an open invoice on its page with a card that is refused for its <see cref="SandboxCard.DeclineCode"/>. The card on file stays.</summary>
+    public IReadOnlyList<SandboxEvent> PayInVain(string invoiceId, SandboxCard card, DateTimeOffset at) => OfInvoice(invoiceId, at, account => account.PayInVain(invoiceId, card));
+
+    /// <summary>The customer corrects the address of the card on file.</summary>
+    public IReadOnlyList<SandboxEvent> CorrectCard(string customerId, string postalCode, DateTimeOffset at) =>
+        Do(accounts.GetValueOrDefault(customerId), customerId, at, account => account.CorrectCard(postalCode));
+
+    /// <summary>The founder gives an open invoice up as bad debt.</summary>
+    public IReadOnlyList<SandboxEvent> MarkUncollectible(string invoiceId, DateTimeOffset at) => OfInvoice(invoiceId, at, account => account.MarkUncollectible(invoiceId));
+
+    /// <summary>The founder deletes the customer, for good; what still runs ends at once.</summary>
+    public IReadOnlyList<SandboxEvent> DeleteCustomer(string customerId, DateTimeOffset at) => Do(accounts.GetValueOrDefault(customerId), customerId, at, account => account.Delete());
 
     /// <summary>Gives a payment back in whole.</summary>
     public IReadOnlyList<SandboxEvent> Refund(string invoiceId, DateTimeOffset at) => OfInvoice(invoiceId, at, account => account.Refund(invoiceId));

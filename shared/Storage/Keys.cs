@@ -167,6 +167,12 @@ public static class Keys
     /// <summary>What the local host's sandbox has not yet delivered.</summary>
     public static KeyRange SandboxEvents => Range("x-sandbox", "event|");
 
+    /// <summary>What somebody did, by its number from 1, at the local host's sandbox to a customer of the demo company.</summary>
+    public static RowKey SandboxAct(long number) => new("x-sandbox", $"act|{number.ToString("D10", CultureInfo.InvariantCulture)}");
+
+    /// <summary>All that was done to customers of the demo company, in its order.</summary>
+    public static KeyRange SandboxActs => Range("x-sandbox", "act|");
+
     /// <summary>One counter of what came in, of one day.</summary>
     public static RowKey Counter(DateOnly on, string name) => new("x-counters", $"counter|{Day(on)}|{Escape(name)}");
 

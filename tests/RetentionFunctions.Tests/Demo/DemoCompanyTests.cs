@@ -22,25 +22,26 @@ public class DemoCompanyTests
     [Fact]
     public void A_year_of_300_customers_has_at_least_150_000_app_events() => Assert.InRange(Year.Value.AppEvents, 150_000, 220_000);
 
-    [Theory]
-    [InlineData("customer.created")]
-    [InlineData("customer.subscription.created")]
-    [InlineData("customer.subscription.updated")]
-    [InlineData("customer.subscription.deleted")]
-    [InlineData("customer.subscription.trial_will_end")]
-    [InlineData("checkout.session.completed")]
-    [InlineData("invoice.created")]
-    [InlineData("invoice.finalized")]
-    [InlineData("invoice.paid")]
-    [InlineData("invoice.payment_failed")]
-    [InlineData("invoice.payment_action_required")]
-    [InlineData("invoice.upcoming")]
-    [InlineData("charge.failed")]
-    [InlineData("charge.refunded")]
-    [InlineData("charge.dispute.created")]
-    [InlineData("payment_intent.payment_failed")]
-    [InlineData("payment_method.attached")]
-    public void A_year_has_every_kind_of_stripe_event_that_belongs_to_it(string type) => Assert.True(Year.Value.Types.GetValueOrDefault(type) > 0, $"no {type} among {string.Join(", ", Year.Value.Types.Select(t => $"{t.Key} {t.Value}"))}");
+    /// <summary>All that the product reads comes, but for what no account of these years is sent.</summary>
+    [Fact]
+    public void A_year_has_every_kind_of_stripe_event_that_the_product_reads()
+    {
+        // The name that Stripe gave payment_method.automatically_updated before 2020; the sandbox speaks later versions.
+        string[] exceptions = ["payment_method.card_automatically_updated"];
+        Assert.Equal(StripeEventTypes.Meanings.Keys.Except(exceptions).Order(StringComparer.Ordinal), Year.Value.Types.Keys.Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public void Some_try_it_without_a_card_and_most_of_those_give_one_in_time()
+    {
+        var without = Year.Value.People.Where(p => p.TriesWithoutCard).Select(p => p.CustomerId).ToHashSet();
+        var stood = Year.Value.Events.Where(e => e.Type == "customer.subscription.paused").Select(e => e.CustomerId).ToHashSet();
+        var resumed = Year.Value.Events.Where(e => e.Type == "customer.subscription.resumed").Select(e => e.CustomerId).ToHashSet();
+        Assert.Subset(without, stood);
+        Assert.Subset(stood, resumed);
+        Assert.InRange(stood.Count / (double)without.Count, .2, .6);
+        Assert.NotEmpty(resumed);
+    }
 
     [Fact]
     public void Every_event_is_one_that_the_product_reads()
@@ -98,20 +99,6 @@ public class DemoCompanyTests
         Assert.Equal(1, DemoMarket.Countries.Sum(c => c.Share), 9);
     }
 
-    [Fact]
-    public void Deliveries_hold_every_event_and_some_twice()
-    {
-        var actions = Year.Value.Actions;
-        var copies = 0;
-        foreach (var action in actions)
-        {
-            var arriving = DemoPlayer.Delivery(1, action);
-            Assert.Equal(action.Select(e => e.Id).ToHashSet(), arriving.Select(e => e.Id).ToHashSet());
-            copies += arriving.Count - action.Count;
-        }
-        Assert.InRange(copies / (double)Year.Value.Events.Count, .02, .06);
-    }
-
     private static Lived Live(DemoYear year, bool withUse = true)
     {
         var company = new DemoCompany(year);
@@ -121,7 +108,6 @@ public class DemoCompanyTests
         {
             foreach (var tells in company.Until(stop).Cast<DemoStep.Tells>())
             {
-                lived.Actions.Add(tells.Events);
                 foreach (var told in tells.Events)
                 {
                     hash.AppendData(told.Body.Span);
@@ -143,8 +129,6 @@ public class DemoCompanyTests
         public required IReadOnlyList<DemoPerson> People { get; init; }
 
         public List<Local.Sandbox.SandboxEvent> Events { get; } = [];
-
-        public List<IReadOnlyList<Local.Sandbox.SandboxEvent>> Actions { get; } = [];
 
         public Dictionary<string, int> Types { get; } = [];
 

@@ -1,7 +1,9 @@
 using System.Net;
 using Microsoft.Extensions.DependencyInjection;
 using RetentionFunctions.Local;
+using RetentionFunctions.Links;
 using RetentionFunctions.Local.Demo;
+using RetentionFunctions.Local.Sandbox;
 using RetentionFunctions.Storage;
 using RetentionFunctions.Tests.Support;
 
@@ -62,6 +64,37 @@ public class DemoPlayerTests
     }
 
     [Fact]
+    public async Task What_the_founder_does_to_a_customer_of_the_demo_stays_in_the_companys_own_Stripe_also_after_a_restart()
+    {
+        using var folder = new TempFolder();
+        var cancel = TestContext.Current.CancellationToken;
+        string customer, subscription;
+        await using (var host = await TestHost.StartAsync(data: folder.Path))
+        {
+            await DemoPlayer.BeginAsync(host.Tables(), Small with { Customers = 6, Days = 45 });
+            var demo = host.Services.GetRequiredService<DemoPlayer>();
+            await demo.AdvanceAsync(Start.AddDays(30), cancel);
+            var person = demo.Company!.People.First(p => p is { Subscribed: true, CancelScheduled: false });
+            (customer, subscription) = (person.CustomerId, person.SubscriptionId);
+            Assert.IsType<BillingResult.Done>(await host.Services.GetRequiredService<SandboxBilling>().DoAsync(customer, "leaves", Leaves(subscription), cancel));
+            Assert.False(person.Subscribed); // the person knows of it
+            // The host stops before the event has arrived.
+        }
+        await using (var host = await TestHost.StartAsync(data: folder.Path))
+        {
+            var billing = host.Services.GetRequiredService<SandboxBilling>();
+            Assert.True((await billing.ViewAsync(customer, cancel))!.Subscriptions.Single(s => s.Id == subscription).IsEnded);
+            Assert.IsType<BillingResult.Done>(await billing.DoAsync(customer, "leaves", Leaves(subscription), cancel));
+            Assert.IsType<BillingResult.Refused>(await billing.DoAsync(customer, "leaves again", Leaves(subscription), cancel));
+            await host.Services.GetRequiredService<DemoPlayer>().PlayAsync(cancel);
+            Assert.NotNull((await host.CustomerAsync(customer))["subscriptions"]!.AsArray().Single(s => (string)s!["id"]! == subscription)!["endedAt"]);
+            Assert.Empty(await host.DeadLettersAsync());
+        }
+
+        static SandboxAct Leaves(string subscription) => new() { Deed = SandboxDeed.CancelNow, Subscription = subscription, Feedback = "unused" };
+    }
+
+    [Fact]
     public void While_it_is_played_the_host_says_how_far_it_is()
     {
         var progress = new DemoProgress();
@@ -119,7 +152,7 @@ public class DemoPlayerTests
         Assert.Equal((true, 40, 7UL), (options.Demo, options.Customers, options.Seed));
     }
 
-    private static DemoYear Small => new(25, 80, 2, Start);
+    private static DemoYear Small => new(25, 80, 3, Start);
 
     // What the product has come to: the e-mails, and the state of every customer, without the secrets and chances of a host.
     private static async Task<List<string>> TellingAsync(TestHost host)

@@ -17,7 +17,7 @@ public class AdminKeyTests
     [
         "/stripe/webhook", "/v1/{call:regex(^(track|identify|page|screen|group|alias|batch)$)}", "/l/{token}", "/links.css", "/site.css", "/demo.js", "/healthz", "/readyz", "/sign-in",
         // The sandbox's stand-in for Stripe's own page, to which customers come from an e-mail.
-        "/local/pay/{invoice?}", "/local/pay/{invoice}",
+        "/local/pay/{invoice}", "/local/portal/{token}", "/local/portal/{token}/card", "/local/sandbox.css",
     ];
 
     [Fact]

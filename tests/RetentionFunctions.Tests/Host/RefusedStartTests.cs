@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
+using RetentionFunctions.Local;
 using RetentionFunctions.Local.Sqlite;
 using RetentionFunctions.Tests.Support;
 
@@ -22,10 +23,33 @@ public sealed class RefusedStartTests : IDisposable
         { ["--data"], "The option --data needs a value." },
         { ["--data="], "The option --data needs a value." },
         { ["--Flows:SilentDays=many"], "Flows:SilentDays" },
+        { ["--urls", "http://shop.example:5080"], "names 'shop.example'" },
     };
 
     [Theory, MemberData(nameof(WrongOptions))]
     public Task A_wrong_option_or_setting_is_refused_in_words(string[] arguments, string told) => RefusedAsync(told, arguments);
+
+    [Theory]
+    [InlineData("http://shop.example:5080", "names 'shop.example'")]
+    [InlineData("http://127.0.0.1:5080;http://shop.example:5081", "names 'shop.example'")]
+    [InlineData("http://somebody@127.0.0.1:5080", "names 'somebody@127.0.0.1'")]
+    [InlineData("http://localhost.example:5080", "names 'localhost.example'")]
+    [InlineData("https://127.0.0.1:5080", "is not an http address")]
+    [InlineData("http://127.0.0.1:5080/path", "is not an http address")]
+    [InlineData("http://localhost:0", "is not an http address")]
+    [InlineData("http://127.0.0.1:port", "names '127.0.0.1:port'")]
+    [InlineData("127.0.0.1:5080", "is not an http address")]
+    [InlineData(";", "is not an http address")]
+    public void An_address_that_the_server_would_take_for_all_addresses_is_refused(string urls, string told) =>
+        Assert.Contains(told, Assert.Throws<LocalStartException>(() => LocalOptions.Parse(["--urls", urls])).Message, StringComparison.Ordinal);
+
+    [Theory]
+    [InlineData("http://127.0.0.1:5080")]
+    [InlineData("http://[::1]:5080")]
+    [InlineData("http://LOCALHOST:5080")]
+    [InlineData("http://+:5080")]
+    [InlineData("http://*:5080; http://127.0.0.1:0")]
+    public void An_address_of_this_machine_is_taken_as_it_is(string urls) => Assert.Equal(urls, LocalOptions.Parse(["--urls", urls]).Urls);
 
     [Fact]
     public async Task A_port_in_use_is_told_with_what_to_do()

@@ -21,7 +21,7 @@ public class SandboxStories
         [
             .. stripe.CreateCustomer("cus_Ada", "ada@example.com", "Ada", "GB", Good, host.Now), .. stripe.Subscribe("cus_Ada", "sub_Ada", Pro, 1, host.Now),
         ]));
-        await host.SettleAsync();
+        await host.AdvanceAsync(SandboxDelivery.Longest);
         return accounts;
     }
 
@@ -38,9 +38,7 @@ public class SandboxStories
         Assert.Equal("dunning-1", (string)Assert.Single(await host.OutboxAsync())["template"]!);
         var invoice = (await accounts.StateAsync("cus_Ada"))!.Invoices[^1];
         Assert.Equal("open", invoice.Status);
-        Assert.Equal(HttpStatusCode.OK, (await host.Http.PostAsync($"/local/pay/{invoice.Id}", null)).StatusCode);
-        Assert.Equal(HttpStatusCode.OK, (await host.Http.PostAsync($"/local/pay/{invoice.Id}", null)).StatusCode); // a second click
-        await host.SettleAsync();
+        Assert.Equal("paid", await SandboxPageTests.PostAsync(host, $"/local/pay/{invoice.Id}", ("card", "works")));
 
         Assert.Equal("active", (string)(await host.CustomerAsync())["status"]!);
         Assert.Equal("paid", (string)Assert.Single(await host.FlowsAsync())["outcome"]!);
@@ -63,6 +61,7 @@ public class SandboxStories
         Assert.IsType<BillingResult.Done>(await billing.PauseAsync("cus_Ada", "sub_Ada", until, "pause-1"));
         Assert.Equal((before, null), ((await accounts.StateAsync("cus_Ada"))!.Made, (await accounts.StateAsync("cus_Ada"))!.Subscriptions[0].PausedUntil));
         Assert.IsType<BillingResult.Refused>(await billing.PauseAsync("cus_Ada", "sub_Eve", until, "pause-2"));
+        Assert.IsType<BillingResult.Refused>(await billing.PauseAsync("cus_Eve", "sub_Ada", until, "pause-2"));
 
         await billing.PauseAsync("cus_Ada", "sub_Ada", until, "pause-3");
         await host.AdvanceAsync(TimeSpan.FromDays(40));
@@ -79,9 +78,48 @@ public class SandboxStories
         var settings = host.Services.GetRequiredService<RetentionSettings>();
         var bytes = settings.Web.MaxStripeBodyBytes;
         settings.Web.MaxStripeBodyBytes = 10;
-        await Assert.ThrowsAsync<TransientBillingException>(() => accounts.DoAsync("cus_Ada", "leave", stripe => stripe.CancelNow("sub_Ada", "unused", host.Now)));
+        await accounts.DoAsync("cus_Ada", "leave", stripe => stripe.CancelNow("sub_Ada", "unused", host.Now));
+        await host.AdvanceAsync(TimeSpan.FromMinutes(30));
+        Assert.Equal("active", (string)(await host.CustomerAsync())["status"]!);
+        Assert.InRange((int)Assert.Single((await host.GetAsync("/local/sandbox/events"))!.AsArray(), l => (string)l!["type"]! == "customer.subscription.deleted")!["failures"]!, 1, 3);
         settings.Web.MaxStripeBodyBytes = bytes;
         await host.AdvanceAsync(TimeSpan.FromHours(2));
+        Assert.Equal("canceled", (string)(await host.CustomerAsync())["status"]!);
+    }
+
+    [Fact]
+    public async Task What_the_door_does_not_take_for_three_days_is_given_up_and_can_be_sent_again_by_hand()
+    {
+        await using var host = await TestHost.StartAsync(SignedUp);
+        var accounts = await SignUpAsync(host);
+        var settings = host.Services.GetRequiredService<RetentionSettings>();
+        var bytes = settings.Web.MaxStripeBodyBytes;
+        settings.Web.MaxStripeBodyBytes = 10;
+        await accounts.DoAsync("cus_Ada", "leave", stripe => stripe.CancelNow("sub_Ada", "unused", host.Now));
+        await host.AdvanceAsync(TimeSpan.FromDays(3));
+        settings.Web.MaxStripeBodyBytes = bytes;
+        await host.AdvanceAsync(TimeSpan.FromDays(3));
+        Assert.Equal("active", (string)(await host.CustomerAsync())["status"]!);
+        var left = Assert.Single((await host.GetAsync("/local/sandbox/events"))!.AsArray())!;
+        Assert.Equal((10, null), ((int)left["failures"]!, left["dueAt"]));
+        Assert.Equal(HttpStatusCode.OK, (await host.Http.PostAsync("/local/sandbox/resend", null)).StatusCode);
+        await host.SettleAsync();
+        Assert.Equal("canceled", (string)(await host.CustomerAsync())["status"]!);
+    }
+
+    [Fact]
+    public async Task What_is_on_its_way_arrives_also_after_a_restart()
+    {
+        using var data = new TempFolder();
+        await using (var first = await TestHost.StartAsync(SignedUp, data: data.Path))
+        {
+            var accounts = await SignUpAsync(first);
+            await accounts.DoAsync("cus_Ada", "leave", stripe => stripe.CancelNow("sub_Ada", "unused", first.Now));
+            await first.SettleAsync();
+            Assert.Equal("active", (string)(await first.CustomerAsync())["status"]!); // no time has passed
+        }
+        await using var host = await TestHost.StartAsync(SignedUp, data: data.Path);
+        await host.AdvanceAsync(SandboxDelivery.Longest);
         Assert.Equal("canceled", (string)(await host.CustomerAsync())["status"]!);
     }
 

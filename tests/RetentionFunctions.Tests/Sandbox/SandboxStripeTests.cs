@@ -31,13 +31,13 @@ public class SandboxStripeTests
 
     internal static StripeFact Read(SandboxEvent e) => StripeReader.Read(e.Body, new CustomerSettings());
 
-    private static string[] Types(IEnumerable<SandboxEvent> events) => [.. events.Select(e => e.Type)];
+    internal static string[] Types(IEnumerable<SandboxEvent> events) => [.. events.Select(e => e.Type)];
 
-    private static JsonNode About(SandboxEvent e) => JsonNode.Parse(e.Body.Span)!["data"]!["object"]!;
+    internal static JsonNode About(SandboxEvent e) => JsonNode.Parse(e.Body.Span)!["data"]!["object"]!;
 
-    private static SubscriptionSnapshot Said(SandboxEvent e) => Assert.IsType<SubscriptionChanged>(Read(e)).Snapshot;
+    internal static SubscriptionSnapshot Said(SandboxEvent e) => Assert.IsType<SubscriptionChanged>(Read(e)).Snapshot;
 
-    private static SandboxEvent Last(IEnumerable<SandboxEvent> events, string type) => events.Last(e => e.Type == type);
+    internal static SandboxEvent Last(IEnumerable<SandboxEvent> events, string type) => events.Last(e => e.Type == type);
 
     [Theory, MemberData(nameof(Versions))]
     public void Someone_who_signs_up_is_charged_and_then_active(string version)
@@ -280,7 +280,7 @@ public class SandboxStripeTests
     [Theory, MemberData(nameof(Versions))]
     public void Any_life_reads_and_is_the_same_again_also_when_it_is_stored_in_between(string version)
     {
-        var acts = Gen.Choose(0, 11).ArrayOf().Where(a => a.Length <= 40);
+        var acts = Gen.Choose(0, 15).ArrayOf().Where(a => a.Length <= 40);
         Prop.ForAll(acts.ToArbitrary(), acts =>
         {
             var once = Live(version, acts, store: false);
@@ -294,7 +294,7 @@ public class SandboxStripeTests
 
     private static string Text(SandboxEvent e) => System.Text.Encoding.UTF8.GetString(e.Body.Span);
 
-    private static List<SandboxEvent> Live(string version, int[] acts, bool store)
+    internal static List<SandboxEvent> Live(string version, int[] acts, bool store)
     {
         var options = new SandboxOptions { ApiVersion = version };
         var stripe = new SandboxStripe(options);
@@ -323,6 +323,10 @@ public class SandboxStripeTests
                     8 => stripe.ChangePrice("sub_Ada", new SandboxPrice("price_year", "Year", 49_000, "usd", i % 2 == 0 ? "year" : "month", 2), 1, at),
                     9 => stripe.SetCard("cus_Ada", Poor with { DeclineCode = "lost_card" }, at),
                     10 => stripe.Subscription("sub_Ada")!.LatestInvoiceId is { } invoice ? stripe.Pay(invoice, at) : [],
+                    11 => stripe.Subscription("sub_Ada")!.LatestInvoiceId is { } owed ? stripe.PayInVain(owed, Poor, at) : [],
+                    12 => stripe.Subscription("sub_Ada")!.LatestInvoiceId is { } bad ? stripe.MarkUncollectible(bad, at) : [],
+                    13 => stripe.CorrectCard("cus_Ada", $"{10000 + i}", at),
+                    14 => i > 20 ? stripe.DeleteCustomer("cus_Ada", at) : stripe.RemoveCoupon("sub_Ada", at),
                     _ => stripe.AdvanceTo(at.AddDays(20)),
                 });
             }

@@ -58,7 +58,7 @@ public class SandboxYearTests
 
     private static DateTimeOffset On(int month, int day) => new(2025, month, day, 15, 0, 0, TimeSpan.Zero);
 
-    private static async Task<(Customer, List<Movement>)> ReadAsync(IEnumerable<SandboxEvent> events, DateTimeOffset now)
+    internal static async Task<(Customer, List<Movement>)> ReadAsync(IEnumerable<SandboxEvent> events, DateTimeOffset now)
     {
         var tables = new FakeTables();
         var clock = new StandingClock(now);

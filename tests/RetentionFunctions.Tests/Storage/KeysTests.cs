@@ -28,6 +28,7 @@ public class KeysTests
         { Keys.DeadLetter("evt_1"), "dead-letters", "dead|evt_1" },
         { Keys.BodyChunk("evt_1", 3), "body|evt_1", "chunk|0003" },
         { Keys.Account("mode"), "x-account", "mode" },
+        { Keys.SandboxAct(7), "x-sandbox", "act|0000000007" },
         { Keys.SweepOf(new DateOnly(2026, 1, 1)), "x-sweeps", "sweep|2026-01-01" },
     };
 
