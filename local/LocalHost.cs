@@ -39,7 +39,12 @@ public static class LocalHost
             await LocalSecrets.FillAsync(settings, tables);
             var clock = await ClockAsync(options, tables);
 
-            var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ApplicationName = typeof(LocalHost).Assembly.GetName().Name });
+            var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions
+            {
+                ApplicationName = typeof(LocalHost).Assembly.GetName().Name,
+                // Settings are read once, above. The watch for changed files would wake at every write into a data folder below this one.
+                Args = ["--hostBuilder:reloadConfigOnChange=false"],
+            });
             builder.WebHost.ConfigureKestrel(kestrel => kestrel.AddServerHeader = false);
             builder.Logging.ClearProviders().AddSimpleConsole(console => console.SingleLine = true)
                 .SetMinimumLevel(LogLevel.Warning)

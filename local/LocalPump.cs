@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using RetentionFunctions.Flows;
 using RetentionFunctions.Health;
 using RetentionFunctions.Intake;
@@ -83,6 +84,23 @@ public sealed partial class LocalPump(
         finally
         {
             working.Release();
+        }
+    }
+
+    /// <summary>Handles nothing until the caller disposes of the answer: what comes in meanwhile is then handled together, in few large commits.</summary>
+    public async Task<IDisposable> HoldAsync(CancellationToken cancel = default)
+    {
+        await working.WaitAsync(cancel);
+        return new Held(working);
+    }
+
+    private sealed class Held(SemaphoreSlim working) : IDisposable
+    {
+        private int released;
+
+        public void Dispose()
+        {
+            if (Interlocked.Exchange(ref released, 1) == 0) working.Release();
         }
     }
 
@@ -175,9 +193,15 @@ public sealed partial class LocalPump(
         while (await inbox.NextAsync(clock.GetUtcNow(), Batch, cancel) is { Count: > 0 } heads)
         {
             any = true;
+            var handled = new ConcurrentQueue<long>();
             try
             {
-                await Parallel.ForEachAsync(heads, new ParallelOptions { MaxDegreeOfParallelism = Sessions, CancellationToken = cancel }, async (queued, token) => await HandleAsync(queued, token));
+                await Parallel.ForEachAsync(heads, new ParallelOptions { MaxDegreeOfParallelism = Sessions, CancellationToken = cancel }, async (queued, token) =>
+                {
+                    if (await HandleAsync(queued, token)) handled.Enqueue(queued.Seq);
+                });
+                // Together: whoever crashes before this handles some again, which changes nothing.
+                await inbox.CompleteAsync(handled, cancel);
             }
             finally
             {
@@ -189,20 +213,22 @@ public sealed partial class LocalPump(
         return any;
     }
 
-    private async Task HandleAsync(QueuedMessage queued, CancellationToken cancel)
+    // True where it is done; otherwise it has its next time.
+    private async Task<bool> HandleAsync(QueuedMessage queued, CancellationToken cancel)
     {
         try
         {
             if (queued.Message.Kind == MessageKind.StripeEvent) await sandbox.ObserveAsync(queued.Message, cancel);
             await processor.HandleAsync(queued.Message, queued.Attempts + 1, cancel);
-            await inbox.CompleteAsync([queued.Seq], cancel);
+            return true;
         }
         catch (Exception e) when (!cancel.IsCancellationRequested)
         {
             var attempts = queued.Attempts + 1;
             Log.Failed(log, e, queued.Message.Id, attempts);
-            if (attempts >= InboxProcessor.MaxAttempts && await TryGiveUpAsync(queued.Message, attempts, e.Message, cancel)) await inbox.CompleteAsync([queued.Seq], cancel);
-            else await inbox.RetryLaterAsync(queued.Seq, attempts, clock.GetUtcNow() + Backoff(attempts), cancel);
+            if (attempts >= InboxProcessor.MaxAttempts && await TryGiveUpAsync(queued.Message, attempts, e.Message, cancel)) return true;
+            await inbox.RetryLaterAsync(queued.Seq, attempts, clock.GetUtcNow() + Backoff(attempts), cancel);
+            return false;
         }
     }
 

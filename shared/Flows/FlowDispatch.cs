@@ -16,12 +16,17 @@ public sealed class FlowDispatch(ITables tables, IFlowEngine engine, RetentionSe
     /// <summary>Derived from the resulting state, so it may be called again at any time: a crash before it is repaired by the next delivery or by the sweep.</summary>
     public async Task AfterChangeAsync(string customerId, CancellationToken cancel = default)
     {
-        if (await tables.GetAsync<Customer>(Keys.Customer(customerId), cancel) is not { } found) return;
+        if (await tables.GetAsync<Customer>(Keys.Customer(customerId), cancel) is { } found) await AfterChangeAsync(found.Value, cancel);
+    }
+
+    /// <summary>The same for whoever has read or written the customer just now.</summary>
+    public async Task AfterChangeAsync(Customer customer, CancellationToken cancel = default)
+    {
         // Most customers, most of the time: nothing fails and nothing runs.
-        if (found.Value.FailingInvoices.Count == 0 && found.Value.OpenRuns.Count == 0) return;
-        foreach (var invoiceId in found.Value.FailingInvoices) await StartDunningAsync(customerId, invoiceId, cancel);
-        if (await CustomerView.LoadAsync(tables, customerId, cancel) is not { } view) return;
-        foreach (var open in view.Customer.OpenRuns) await LookAsync(new RunId(customerId, open.Flow, open.Occasion), view, cancel);
+        if (customer.FailingInvoices.Count == 0 && customer.OpenRuns.Count == 0) return;
+        foreach (var invoiceId in customer.FailingInvoices) await StartDunningAsync(customer.Id, invoiceId, cancel);
+        if (await CustomerView.LoadAsync(tables, customer.Id, cancel) is not { } view) return;
+        foreach (var open in view.Customer.OpenRuns) await LookAsync(new RunId(customer.Id, open.Flow, open.Occasion), view, cancel);
     }
 
     /// <summary>

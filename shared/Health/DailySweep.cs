@@ -49,10 +49,13 @@ public sealed partial class DailySweep(ITables tables, FlowDispatch flows, Reten
         var asOf = Today(now);
         var result = new BucketResult();
         // One bucket is a small part of all: what belongs to its customers fits into memory, and each range is read once.
+        var customers = new List<Row>();
+        await foreach (var row in tables.QueryAsync(Keys.Customers(bucket), cancel)) customers.Add(row);
         var activities = await ByCustomerAsync<Activity>(Keys.ActivitiesOfBucket(bucket), cancel);
-        var invoices = await ByCustomerAsync<Invoice>(Keys.InvoicesOfBucket(bucket), cancel);
         foreach (var activity in activities.Values.SelectMany(own => own)) result.Saw(activity.LastSeenAt);
-        await foreach (var row in tables.QueryAsync(Keys.Customers(bucket), cancel))
+        if (customers.Count == 0) return result;
+        var invoices = await ByCustomerAsync<Invoice>(Keys.InvoicesOfBucket(bucket), cancel);
+        foreach (var row in customers)
         {
             var customer = row.Read<Customer>();
             if (StartedOn(customer, asOf)) result.StartedToday++;
@@ -133,7 +136,7 @@ public sealed partial class DailySweep(ITables tables, FlowDispatch flows, Reten
                     FlowStart.WinBack(after, view, settings.Flows, winBack, FlowDispatch.WinBackFlow, now) is { } reason)
                     result.Candidates.Add(new Candidate(customer.Id, after.Mrr.Values.DefaultIfEmpty().Max(), reason.Because));
                 // What a crash left between the customer's row and the engine, and what the passing of time changed.
-                await flows.AfterChangeAsync(customer.Id, cancel);
+                await flows.AfterChangeAsync(after, cancel);
                 return;
             }
             if (await CustomerView.LoadAsync(tables, customer.Id, cancel) is not { } view2) return;
