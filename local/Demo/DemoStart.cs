@@ -19,6 +19,9 @@ internal sealed class DemoStart(LocalClock clock, LocalPump pump, ITables tables
     private readonly SemaphoreSlim beginning = new(1, 1);
     private Task playing = Task.CompletedTask;
 
+    /// <summary>Ends when what was begun is played, or broken off.</summary>
+    internal Task Played => playing;
+
     /// <summary>Plays on what is left of the year, or begins one; answers at once. False where the folder has data of its own.</summary>
     /// <exception cref="TransientStorageException">The store faltered; try again.</exception>
     public async Task<bool> BeginAsync(CancellationToken cancel = default)

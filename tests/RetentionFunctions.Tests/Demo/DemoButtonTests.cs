@@ -76,7 +76,7 @@ public partial class DemoButtonTests
         {
             using var browser = Browser(host);
             await PressAsync(browser, await browser.GetStringAsync("/"));
-            while (host.Services.GetRequiredService<DemoProgress>().Share < .2) await Task.Yield();
+            while ((await browser.GetFromJsonAsync<JsonNode>("/local/demo"))!["percent"]!.GetValue<int>() < 20) { }
         }
         await using (var host = await StartAsync(null, folder.Path))
         {
@@ -113,7 +113,8 @@ public partial class DemoButtonTests
 
     private static async Task PlayedAsync(TestHost host)
     {
-        while ((bool)(await host.GetAsync("/local/demo"))!["playing"]!) await Task.Yield();
+        await host.Services.GetRequiredService<DemoStart>().Played;
+        Assert.False((bool)(await host.GetAsync("/local/demo"))!["playing"]!);
         Assert.Null(host.Services.GetRequiredService<DemoProgress>().NotReady);
     }
 
