@@ -39,7 +39,12 @@ public static class LocalHost
             await LocalSecrets.FillAsync(settings, tables);
             var clock = await ClockAsync(options, tables);
 
-            var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ApplicationName = typeof(LocalHost).Assembly.GetName().Name });
+            var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions
+            {
+                ApplicationName = typeof(LocalHost).Assembly.GetName().Name,
+                // Settings are read once, above. The watch for changed files would wake at every write into a data folder below this one.
+                Args = ["--hostBuilder:reloadConfigOnChange=false"],
+            });
             builder.WebHost.ConfigureKestrel(kestrel => kestrel.AddServerHeader = false);
             builder.Logging.ClearProviders().AddSimpleConsole(console => console.SingleLine = true)
                 .SetMinimumLevel(LogLevel.Warning)
@@ -50,6 +55,7 @@ public static class LocalHost
                 .AddFilter("Microsoft.AspNetCore.DataProtection", LogLevel.Error);
 
             AddAdapters(builder.Services, store, tables, clock);
+            builder.Services.AddSingleton(options).AddSingleton(new DemoSize(options.Customers ?? DemoPlayer.DefaultCustomers, DemoPlayer.YearDays, options.Seed ?? 1));
             AddShared(builder.Services, settings, templates, configuration);
             services?.Invoke(builder.Services);
 
@@ -78,7 +84,7 @@ public static class LocalHost
     {
         // Given to the container by a factory, so that the container closes the file at the end.
         services.AddSingleton(_ => store);
-        services.AddSingleton<ITables>(tables);
+        services.AddSingleton<ITables>(tables).AddSingleton(tables);
         services.AddSingleton(clock).AddSingleton<TimeProvider>(clock);
         services.AddSingleton<SqliteInbox>().AddSingleton<IInbox>(all => all.GetRequiredService<SqliteInbox>());
         services.AddSingleton<SqliteDueTable>().AddSingleton<IFlowEngine, SqliteFlowEngine>();
@@ -88,7 +94,9 @@ public static class LocalHost
         services.AddSingleton<SandboxBilling>().AddSingleton<IBilling>(all => all.GetRequiredService<SandboxBilling>());
         services.AddSingleton<LocalPump>().AddHostedService(all => all.GetRequiredService<LocalPump>());
         services.AddSingleton<DemoProgress>().AddSingleton<DemoPlayer>();
-        services.AddSingleton(Actions);
+        services.AddSingleton<DemoStart>().AddHostedService(all => all.GetRequiredService<DemoStart>());
+        // Asked for anew by every request: the demo's button makes the real clock a simulated one.
+        services.AddTransient(Actions);
     }
 
     private static void AddShared(IServiceCollection services, RetentionSettings settings, EmailTemplates templates, IConfiguration configuration)
@@ -109,6 +117,7 @@ public static class LocalHost
         var clock = all.GetRequiredService<LocalClock>();
         var pump = all.GetRequiredService<LocalPump>();
         var demo = all.GetRequiredService<DemoPlayer>();
+        var start = all.GetRequiredService<DemoStart>();
         var progress = all.GetRequiredService<DemoProgress>();
         var outbox = all.GetRequiredService<SqliteOutbox>();
         return new WebActions
@@ -119,6 +128,8 @@ public static class LocalHost
                 async cancel => [.. (await outbox.ListAsync(500, null, cancel)).Select(sent => new OutboxMail(sent.Email, sent.SentAt))],
                 async (id, cancel) => await outbox.GetAsync(id, cancel) is { } sent ? new OutboxMail(sent.Email, sent.SentAt) : null),
             AdvanceClock = clock.IsSimulated ? (span, cancel) => demo.AdvanceAsync(clock.GetUtcNow() + span, cancel) : null,
+            PlayDemo = start.BeginAsync,
+            Demo = start.StateAsync,
             NotReady = _ => Task.FromResult(progress.NotReady),
         };
     }

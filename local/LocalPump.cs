@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using RetentionFunctions.Flows;
 using RetentionFunctions.Health;
 using RetentionFunctions.Intake;
@@ -14,7 +15,7 @@ namespace RetentionFunctions.Local;
 /// </summary>
 public sealed partial class LocalPump(
     SqliteInbox inbox, SqliteDueTable due, InboxProcessor processor, FlowAdvance flows, DailySweep sweep, SandboxCopies sandbox, IntakeCounters counters,
-    ITables tables, LocalClock clock, RetentionSettings settings, ILogger<LocalPump> log) : BackgroundService
+    ITables tables, SqliteTables stored, LocalClock clock, RetentionSettings settings, ILogger<LocalPump> log) : BackgroundService
 {
     private const string SweepId = "daily-sweep";
 
@@ -56,6 +57,46 @@ public sealed partial class LocalPump(
             }
             await MoveToAsync(to, cancel);
             await SettleNowAsync(cancel);
+        }
+        finally
+        {
+            working.Release();
+        }
+    }
+
+    /// <summary>Handles nothing until the caller disposes of the answer: what comes in meanwhile is then handled together, in few large commits.</summary>
+    public async Task<IDisposable> HoldAsync(CancellationToken cancel = default)
+    {
+        await working.WaitAsync(cancel);
+        return new Held(working);
+    }
+
+    private sealed class Held(SemaphoreSlim working) : IDisposable
+    {
+        private int released;
+
+        public void Dispose()
+        {
+            if (Interlocked.Exchange(ref released, 1) == 0) working.Release();
+        }
+    }
+
+    /// <summary>Takes a folder to which nothing has happened yet from the real clock to a simulated one, also one in the past.</summary>
+    /// <param name="at">Where the simulated clock stands from then on.</param>
+    /// <param name="isEmpty">Asked when all that came in is handled and nothing else is.</param>
+    /// <returns>False where the folder is not empty; nothing is changed then.</returns>
+    internal async Task<bool> SimulateFromAsync(DateTimeOffset at, Func<Task<bool>> isEmpty, CancellationToken cancel = default)
+    {
+        await working.WaitAsync(cancel);
+        try
+        {
+            await SettleNowAsync(cancel);
+            if (!await isEmpty()) return false;
+            await tables.UpsertAsync(Keys.Account("clock"), new ClockRow(at), cancel);
+            clock.SimulateFrom(at);
+            // The sweep had its hour on the real clock, which the simulated one would not reach for long.
+            await due.WakeAsync(SweepId, DailySweep.NextDue(at, settings), cancel);
+            return true;
         }
         finally
         {
@@ -152,9 +193,15 @@ public sealed partial class LocalPump(
         while (await inbox.NextAsync(clock.GetUtcNow(), Batch, cancel) is { Count: > 0 } heads)
         {
             any = true;
+            var handled = new ConcurrentQueue<long>();
             try
             {
-                await Parallel.ForEachAsync(heads, new ParallelOptions { MaxDegreeOfParallelism = Sessions, CancellationToken = cancel }, async (queued, token) => await HandleAsync(queued, token));
+                await Parallel.ForEachAsync(heads, new ParallelOptions { MaxDegreeOfParallelism = Sessions, CancellationToken = cancel }, async (queued, token) =>
+                {
+                    if (await HandleAsync(queued, token)) handled.Enqueue(queued.Seq);
+                });
+                // Together: whoever crashes before this handles some again, which changes nothing.
+                await inbox.CompleteAsync(handled, cancel);
             }
             finally
             {
@@ -166,20 +213,22 @@ public sealed partial class LocalPump(
         return any;
     }
 
-    private async Task HandleAsync(QueuedMessage queued, CancellationToken cancel)
+    // True where it is done; otherwise it has its next time.
+    private async Task<bool> HandleAsync(QueuedMessage queued, CancellationToken cancel)
     {
         try
         {
             if (queued.Message.Kind == MessageKind.StripeEvent) await sandbox.ObserveAsync(queued.Message, cancel);
             await processor.HandleAsync(queued.Message, queued.Attempts + 1, cancel);
-            await inbox.CompleteAsync([queued.Seq], cancel);
+            return true;
         }
         catch (Exception e) when (!cancel.IsCancellationRequested)
         {
             var attempts = queued.Attempts + 1;
             Log.Failed(log, e, queued.Message.Id, attempts);
-            if (attempts >= InboxProcessor.MaxAttempts && await TryGiveUpAsync(queued.Message, attempts, e.Message, cancel)) await inbox.CompleteAsync([queued.Seq], cancel);
-            else await inbox.RetryLaterAsync(queued.Seq, attempts, clock.GetUtcNow() + Backoff(attempts), cancel);
+            if (attempts >= InboxProcessor.MaxAttempts && await TryGiveUpAsync(queued.Message, attempts, e.Message, cancel)) return true;
+            await inbox.RetryLaterAsync(queued.Seq, attempts, clock.GetUtcNow() + Backoff(attempts), cancel);
+            return false;
         }
     }
 
@@ -207,14 +256,14 @@ public sealed partial class LocalPump(
         return items.Count > 0;
     }
 
-    // As DailySweep.RunAsync, several buckets at a time: their commits share the disk's one sync too.
+    // As DailySweep.RunAsync, without the buckets in which there is nothing, and several at a time: their commits share the disk's one sync too.
     private async Task<SweepResult> SweepBucketsAsync(CancellationToken cancel)
     {
         var now = clock.GetUtcNow();
-        var tiers = await sweep.ValueTiersAsync(cancel);
-        var names = Keys.AllBuckets.ToList();
+        var names = await stored.BucketsInUseAsync(cancel);
+        var tiers = await sweep.ValueTiersAsync(names, cancel);
         var buckets = new BucketResult[names.Count];
-        await Parallel.ForEachAsync(Enumerable.Range(0, buckets.Length), new ParallelOptions { MaxDegreeOfParallelism = Runs, CancellationToken = cancel },
+        await Parallel.ForEachAsync(Enumerable.Range(0, buckets.Length), new ParallelOptions { MaxDegreeOfParallelism = Sessions, CancellationToken = cancel },
             async (i, token) => buckets[i] = await sweep.BucketAsync(names[i], tiers, now, token));
         return await sweep.FinishAsync(buckets, now, cancel);
     }

@@ -26,7 +26,7 @@ try
     if (options.Demo) await DemoTerminal.PlayAsync(app);
 
     // 5. How to send the first event.
-    Console.WriteLine(Welcome.Text(app, options, file));
+    Console.WriteLine(await Welcome.TextAsync(app, options, file));
     await app.WaitForShutdownAsync();
     return 0;
 }

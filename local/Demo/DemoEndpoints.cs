@@ -1,28 +1,22 @@
-using RetentionFunctions.Storage;
 using RetentionFunctions.Web;
 
 namespace RetentionFunctions.Local.Demo;
 
-/// <summary>The button of the empty start page: <c>POST /local/demo</c> plays the demo year while the pages say how far it is.</summary>
+/// <summary>The button of the empty start page: <c>POST /local/demo</c> plays the demo year, <c>GET /local/demo</c> says how far it is.</summary>
 internal static class DemoEndpoints
 {
-    public static void Map(IEndpointRouteBuilder routes) => routes.MapPost("/local/demo", BeginAsync).RequireAdmin(AdminSurface.Page);
-
-    private static async Task<IResult> BeginAsync(HttpContext context, LocalClock clock, ITables tables, DemoPlayer player, DemoProgress progress, IHostApplicationLifetime life)
+    public static void Map(IEndpointRouteBuilder routes)
     {
-        if (!clock.IsSimulated)
-            return LocalEndpoints.Page("The demo needs a simulated clock", "<p>It plays a whole year, so its clock is simulated from the start. Stop this and run:</p><p><code>dotnet run --project local -- --demo --data .demo</code></p>", StatusCodes.Status409Conflict);
-        if (!progress.IsPlaying)
-        {
-            if (await LocalHost.HasEventsAsync(tables))
-                return LocalEndpoints.Page("This folder has data of its own", "<p>The demo's customers would mix with it. Run it on a folder of its own:</p><p><code>dotnet run --project local -- --demo --data .demo</code></p>", StatusCodes.Status409Conflict);
-            await DemoPlayer.BeginAsync(tables, new DemoYear(DemoPlayer.DefaultCustomers, DemoPlayer.YearDays, 1, LocalHost.MidnightFrom(clock.GetUtcNow())), context.RequestAborted);
-            progress.Playing(0);
-            // Not of this request: it goes on when the browser has its answer.
-            _ = Task.Run(() => player.PlayInBackgroundAsync(life.ApplicationStopping), CancellationToken.None);
-        }
-        return new ToStart();
+        routes.MapPost("/local/demo", BeginAsync).RequireAdmin(AdminSurface.Page);
+        routes.MapGet("/local/demo", async (DemoStart demo, LocalClock clock, CancellationToken cancel) =>
+            await demo.StateAsync(cancel) is { } state
+                ? new DemoAnswer(state.Playing, state.Percent, clock.GetUtcNow(), state.Failed)
+                : new DemoAnswer(false, 100, clock.GetUtcNow(), null)).RequireAdmin(AdminSurface.Page);
     }
+
+    private static async Task<IResult> BeginAsync(DemoStart demo, CancellationToken cancel) => await demo.BeginAsync(cancel)
+        ? new ToStart()
+        : throw new BadHttpRequestException("This folder has data of its own, and the demo's customers would mix with it. Stop this and give the demo another folder: dotnet run --project local -- --demo --data .demo", StatusCodes.Status409Conflict);
 
     // 303: what follows is a GET, whatever this was.
     private sealed class ToStart : IResult
@@ -34,4 +28,6 @@ internal static class DemoEndpoints
             return Task.CompletedTask;
         }
     }
+
+    private sealed record DemoAnswer(bool Playing, int Percent, DateTimeOffset Now, string? Failed);
 }

@@ -106,8 +106,9 @@ public sealed partial class DemoPlayer(
             {
                 await pump.AdvanceAsync(stop, cancel);
                 var (steps, use) = await HappensAsync(stop, cancel);
-                await TellAsync(steps, cancel);
-                foreach (var batch in DemoUse.Batches(use, settings.Web.MaxAppBodyBytes)) await PostAsync("/v1/batch", batch, cancel);
+                // Stripe and the app know nothing of each other. What they tell at one stop is handled when the clock goes on.
+                using var held = await pump.HoldAsync(cancel);
+                await Task.WhenAll(TellAsync(steps, cancel), TellAsync(use, cancel));
                 if (progress.IsPlaying) progress.Playing(Math.Min(1, (stop - company.Year.StartsAt).TotalDays / company.Year.Days));
             }
         await pump.AdvanceAsync(to, cancel);
@@ -168,6 +169,11 @@ public sealed partial class DemoPlayer(
                 else if (step is DemoStep.Tells tells)
                     foreach (var told in tells.Events) await PostAsync("/stripe/webhook", told.Body, token);
         });
+
+    private async Task TellAsync(IReadOnlyList<DemoAppEvent> use, CancellationToken cancel)
+    {
+        foreach (var batch in DemoUse.Batches(use, settings.Web.MaxAppBodyBytes)) await PostAsync("/v1/batch", batch, cancel);
+    }
 
     private async Task PostAsync(string path, ReadOnlyMemory<byte> body, CancellationToken cancel)
     {

@@ -66,7 +66,7 @@ public sealed class SqliteStore : IAsyncDisposable
         var held = TakeFolder(folder);
         try
         {
-            var opening = SqliteSchema.Prepare(folder, () => Connect(folder, options, SqliteOpenMode.ReadWriteCreate), Synchronous(options));
+            var opening = SqliteSchema.Prepare(folder, () => Connect(folder, options, SqliteOpenMode.ReadWriteCreate), Synchronous(options.SurvivesPowerCut));
             var numbers = new NumberSource(opening);
             return new SqliteStore(folder, options, held, OpenWriter(folder, options, numbers), numbers);
         }
@@ -89,6 +89,12 @@ public sealed class SqliteStore : IAsyncDisposable
     /// </summary>
     /// <exception cref="TransientStorageException">The file was busy, full or failed; the work may be submitted again. If the commit itself failed it may have happened.</exception>
     public Task<T> WriteAsync<T>(Func<SqliteWriter, T> work, CancellationToken cancel = default) => _writer.SubmitAsync(work, cancel);
+
+    /// <summary>
+    /// From the next commit on: whether it waits until the disk has it. False only while something is written that can be written again, such as a demo year; a killed
+    /// process still loses nothing then.
+    /// </summary>
+    internal void SurvivePowerCut(bool survives) => _writer.RunFirst(Synchronous(survives));
 
     /// <summary>Runs a short read on a connection of its own, on the caller's thread. It must not wait for another read or a write.</summary>
     /// <exception cref="TransientStorageException">The file was busy or failed; the read may be tried again.</exception>
@@ -177,7 +183,7 @@ public sealed class SqliteStore : IAsyncDisposable
     private static SqliteWriter OpenWriter(string folder, SqliteStoreOptions options, NumberSource numbers)
     {
         var writer = new SqliteWriter(Connect(folder, options, SqliteOpenMode.ReadWrite), numbers);
-        writer.Execute(Synchronous(options));
+        writer.Execute(Synchronous(options.SurvivesPowerCut));
         // Every 16 MB rather than every 4 MB: a checkpoint syncs the file twice, and the pages of hot rows then go home once instead of four times.
         writer.Execute("PRAGMA wal_autocheckpoint=4000");
         // A log that grew during a burst is cut back to this afterwards.
@@ -186,7 +192,7 @@ public sealed class SqliteStore : IAsyncDisposable
         return writer;
     }
 
-    private static string Synchronous(SqliteStoreOptions options) => options.SurvivesPowerCut ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=OFF";
+    private static string Synchronous(bool survives) => survives ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=OFF";
 
     private static SqliteConnection Connect(string folder, SqliteStoreOptions options, SqliteOpenMode mode)
     {

@@ -15,6 +15,9 @@ public sealed class SqliteTables(SqliteStore store) : ITables
     private const int PageRows = 1000;
     private const int PageBytes = 2 * 1024 * 1024;
 
+    private static readonly HashSet<string> Buckets = [.. Keys.AllBuckets];
+    private static readonly string LastBucket = Keys.AllBuckets.Last();
+
     /// <inheritdoc />
     public Task<Row?> GetAsync(RowKey key, CancellationToken cancel = default) => store.ReadAsync(
         reader => reader.First("SELECT body, etag FROM rows WHERE partition = $1 AND key = $2", row => new Row(key, Body(row, 0), ETag(row.GetInt64(1))), key.Partition, key.Key),
@@ -40,6 +43,16 @@ public sealed class SqliteTables(SqliteStore store) : ITables
         TableLimits.Check(partition, writes);
         return await store.WriteAsync(writer => Commit(writer, partition, writes), cancel);
     }
+
+    /// <summary>The buckets that hold any row, in order. Those of a small business are few, and what goes through all of them need not ask the empty ones.</summary>
+    public Task<IReadOnlyList<string>> BucketsInUseAsync(CancellationToken cancel = default) => store.ReadAsync<IReadOnlyList<string>>(reader =>
+    {
+        var used = new List<string>();
+        // From each partition straight to the next one: rows in between are not touched.
+        for (var after = ""; reader.First("SELECT partition FROM rows WHERE partition > $1 AND partition <= $2 ORDER BY partition LIMIT 1", row => row.GetString(0), after, LastBucket) is { } next; after = next)
+            if (Buckets.Contains(next)) used.Add(next);
+        return used;
+    }, cancel);
 
     private static (List<Row> Rows, bool More) Page(SqliteReader reader, KeyRange range, string? after)
     {

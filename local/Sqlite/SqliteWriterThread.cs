@@ -15,6 +15,7 @@ internal sealed class SqliteWriterThread
     private SqliteWriter? _writer;
     private bool _closing;
     private long _commits;
+    private string? _first;
 
     public SqliteWriterThread(SqliteWriter writer, Func<SqliteWriter> reopen, int most)
     {
@@ -41,6 +42,9 @@ internal sealed class SqliteWriterThread
         }
         return item.Task;
     }
+
+    /// <summary>A statement that is run before the next transaction: some cannot stand in one. A connection that had to be opened anew has forgotten it.</summary>
+    public void RunFirst(string pragma) => Interlocked.Exchange(ref _first, pragma);
 
     public void Close()
     {
@@ -93,6 +97,7 @@ internal sealed class SqliteWriterThread
         try
         {
             var writer = _writer ??= _reopen();
+            if (Interlocked.Exchange(ref _first, null) is { } pragma) writer.Execute(pragma);
             // Savepoints around each item would cost every write for the sake of a rare one, so the first pass goes without, and only
             // where an item threw is all of it undone and run again with them.
             if (!TryPass(writer, batch, guarded: false)) TryPass(writer, batch, guarded: true);

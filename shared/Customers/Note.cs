@@ -9,7 +9,7 @@ public sealed record Note
     /// <summary>When it was written.</summary>
     public required DateTimeOffset At { get; init; }
 
-    /// <summary><c>answer</c>: what the customer answered to an e-mail; <c>founder</c>: something for, or from, the founder.</summary>
+    /// <summary><c>answer</c>: what the customer answered to an e-mail; <c>task</c>: what the founder should do, such as to write personally.</summary>
     public required string Kind { get; init; }
 
     /// <summary>What it says. Written by people: encode it wherever it is shown.</summary>
@@ -17,4 +17,7 @@ public sealed record Note
 
     /// <summary>Who wrote it, in words: "the customer, by win-back e-mail 4".</summary>
     public required string By { get; init; }
+
+    /// <summary>When the founder said that it is dealt with; null while it is open.</summary>
+    public DateTimeOffset? DoneAt { get; init; }
 }

@@ -16,10 +16,18 @@ public sealed class FlowDispatch(ITables tables, IFlowEngine engine, RetentionSe
     /// <summary>Derived from the resulting state, so it may be called again at any time: a crash before it is repaired by the next delivery or by the sweep.</summary>
     public async Task AfterChangeAsync(string customerId, CancellationToken cancel = default)
     {
-        if (await tables.GetAsync<Customer>(Keys.Customer(customerId), cancel) is not { } found) return;
+        // Of the row only what says whether there is anything to do: this comes after every event.
+        if (await tables.GetAsync<Glance>(Keys.Customer(customerId), cancel) is { Value: var glance }) await AfterChangeAsync(customerId, glance.FailingInvoices, glance.OpenRuns, cancel);
+    }
+
+    /// <summary>The same for whoever has read or written the customer just now.</summary>
+    public Task AfterChangeAsync(Customer customer, CancellationToken cancel = default) => AfterChangeAsync(customer.Id, customer.FailingInvoices, customer.OpenRuns, cancel);
+
+    private async Task AfterChangeAsync(string customerId, IReadOnlyCollection<string> failingInvoices, IReadOnlyCollection<OpenRun> openRuns, CancellationToken cancel)
+    {
         // Most customers, most of the time: nothing fails and nothing runs.
-        if (found.Value.FailingInvoices.Count == 0 && found.Value.OpenRuns.Count == 0) return;
-        foreach (var invoiceId in found.Value.FailingInvoices) await StartDunningAsync(customerId, invoiceId, cancel);
+        if (failingInvoices.Count == 0 && openRuns.Count == 0) return;
+        foreach (var invoiceId in failingInvoices) await StartDunningAsync(customerId, invoiceId, cancel);
         if (await CustomerView.LoadAsync(tables, customerId, cancel) is not { } view) return;
         foreach (var open in view.Customer.OpenRuns) await LookAsync(new RunId(customerId, open.Flow, open.Occasion), view, cancel);
     }
@@ -81,6 +89,13 @@ public sealed class FlowDispatch(ITables tables, IFlowEngine engine, RetentionSe
         var now = clock.GetUtcNow();
         var decision = FlowDecision.Decide(run, FlowSubject.Of(view, invoice, settings, now), now);
         if (decision is not FlowDecision.Wait wait || wait.At != run.DueAt) await engine.WakeAsync(id, cancel);
+    }
+
+    private sealed record Glance
+    {
+        public IReadOnlyList<string> FailingInvoices { get; init; } = [];
+
+        public IReadOnlyList<OpenRun> OpenRuns { get; init; } = [];
     }
 
     private static Note PersonalNote(Run run, Customer customer) => new()

@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace RetentionFunctions.Health;
 
 /// <summary>
@@ -21,7 +23,8 @@ public sealed record Activity
     public required DateTimeOffset LastSeenAt { get; init; }
 
     /// <summary>Counters by UTC day; see <see cref="Counter"/> for the names.</summary>
-    public SortedDictionary<DateOnly, Dictionary<string, double>> Days { get; init; } = [];
+    [JsonConverter(typeof(ActivityDaysConverter))]
+    public SortedList<DateOnly, Dictionary<string, double>> Days { get; init; } = [];
 
     /// <summary>When each feature was first used, for the adoption of what is new.</summary>
     public Dictionary<string, DateTimeOffset> FirstUses { get; init; } = [];

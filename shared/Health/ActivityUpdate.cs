@@ -30,28 +30,36 @@ public static class ActivityUpdate
     private const double MaxAmount = 1e9;
 
     /// <summary>The activity after an event.</summary>
+    public static Activity Apply(Activity? before, AppEvent e, AppEventSettings settings) => Apply(before, [e], settings);
+
+    /// <summary>The activity after some events of its user; the same as one after the other, in any order.</summary>
     /// <param name="before">The user's row; null where there is none.</param>
-    /// <param name="e">The event.</param>
+    /// <param name="events">The events, at least one.</param>
     /// <param name="settings">What it means.</param>
     /// <returns>
     /// A new row; <paramref name="before"/> is not changed. An event older than the 90 days before the latest adds to no counter; the first and
     /// the latest of everything take it in all the same, since otherwise its order would matter. An event without a meaning, and a number that
     /// cannot be read, only say that the user was seen.
     /// </returns>
-    public static Activity Apply(Activity? before, AppEvent e, AppEventSettings settings)
+    public static Activity Apply(Activity? before, IReadOnlyList<AppEvent> events, AppEventSettings settings)
     {
-        var draft = new Draft(before, e.UserId, e.At);
-        if (e.Type == AppEventType.Track && settings.MappingOf(e.Name) is { } mapping) Count(draft, e, mapping);
-        foreach (var (name, signal) in settings.Signals)
+        ArgumentOutOfRangeException.ThrowIfZero(events.Count);
+        var draft = new Draft(before, events[0].UserId, events[0].At);
+        foreach (var e in events)
         {
-            if (!string.IsNullOrWhiteSpace(signal.Trait))
+            draft.At(e.At);
+            if (e.Type == AppEventType.Track && settings.MappingOf(e.Name) is { } mapping) Count(draft, e, mapping);
+            foreach (var (name, signal) in settings.Signals)
             {
-                if (e.Traits.Number(signal.Trait) is { } value) draft.Trait(name, value);
-            }
-            else if (e.Type == AppEventType.Track && e.Name is not null && signal.Event is not null && EventNameComparer.Instance.Equals(signal.Event, e.Name))
-            {
-                var amount = signal.Aggregate == SignalAggregate.Count ? 1 : signal.Property is { } property ? e.Properties.Number(property) : null;
-                if (amount is { } known) draft.Add(signal.Aggregate == SignalAggregate.Max ? Counter.SignalMax(name) : Counter.Signal(name), known);
+                if (!string.IsNullOrWhiteSpace(signal.Trait))
+                {
+                    if (e.Traits.Number(signal.Trait) is { } value) draft.Trait(name, value);
+                }
+                else if (e.Type == AppEventType.Track && e.Name is not null && signal.Event is not null && EventNameComparer.Instance.Equals(signal.Event, e.Name))
+                {
+                    var amount = signal.Aggregate == SignalAggregate.Count ? 1 : signal.Property is { } property ? e.Properties.Number(property) : null;
+                    if (amount is { } known) draft.Add(signal.Aggregate == SignalAggregate.Max ? Counter.SignalMax(name) : Counter.Signal(name), known);
+                }
             }
         }
         return draft.Result();
@@ -149,8 +157,8 @@ public static class ActivityUpdate
     private sealed class Draft
     {
         private readonly string source;
-        private readonly DateTimeOffset at;
-        private readonly SortedDictionary<DateOnly, Dictionary<string, double>> days;
+        private DateTimeOffset at;
+        private readonly SortedList<DateOnly, Dictionary<string, double>> days;
         private readonly HashSet<DateOnly> copied = [];
         private readonly Dictionary<string, DateTimeOffset> firstUses;
         private readonly Dictionary<string, TraitValue> traits;
@@ -163,14 +171,22 @@ public static class ActivityUpdate
         public Draft(Activity? before, string source, DateTimeOffset at)
         {
             this.source = before?.Source ?? source;
-            this.at = at.ToUniversalTime();
             days = before is null ? [] : new(before.Days);
             firstUses = before is null ? [] : new(before.FirstUses);
             traits = before is null ? [] : new(before.Traits);
-            firstSeenAt = before is null || this.at < before.FirstSeenAt ? this.at : before.FirstSeenAt;
-            lastSeenAt = before is null || this.at > before.LastSeenAt ? this.at : before.LastSeenAt;
+            firstSeenAt = before?.FirstSeenAt ?? at.ToUniversalTime();
+            lastSeenAt = before?.LastSeenAt ?? at.ToUniversalTime();
             lastActiveAt = before?.LastActiveAt;
             newestBefore = before is null ? null : DateOnly.FromDateTime(before.LastSeenAt.UtcDateTime);
+            At(at);
+        }
+
+        // What follows happened then.
+        public void At(DateTimeOffset then)
+        {
+            at = then.ToUniversalTime();
+            if (at < firstSeenAt) firstSeenAt = at;
+            if (at > lastSeenAt) lastSeenAt = at;
         }
 
         public void Active() => lastActiveAt = lastActiveAt > at ? lastActiveAt : at;

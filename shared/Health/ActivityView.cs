@@ -134,7 +134,10 @@ public sealed class ActivityView
         if (all is null) yield break;
         var last = today.AddDays(-daysAgo);
         var first = last.AddDays(1 - days);
-        foreach (var (day, counters) in all.Days)
-            if (day >= first && day <= last) yield return counters;
+        var (keys, counters) = (all.Days.Keys, all.Days.Values);
+        // The windows are recent ones, and a view is asked for many of them: from the end back to where the window begins, then forward.
+        var i = keys.Count;
+        while (i > 0 && keys[i - 1] >= first) i--;
+        for (; i < keys.Count && keys[i] <= last; i++) yield return counters[i];
     }
 }

@@ -27,19 +27,20 @@ public sealed partial class DailySweep(ITables tables, FlowDispatch flows, Reten
     public async Task<SweepResult> RunAsync(CancellationToken cancel = default)
     {
         var now = clock.GetUtcNow();
-        var tiers = await ValueTiersAsync(cancel);
+        var tiers = await ValueTiersAsync(Keys.AllBuckets, cancel);
         var buckets = new List<BucketResult>();
         foreach (var bucket in Keys.AllBuckets) buckets.Add(await BucketAsync(bucket, tiers, now, cancel));
         return await FinishAsync(buckets, now, cancel);
     }
 
     /// <summary>The thresholds of the value tiers from all customers as they stand.</summary>
-    public async Task<ValueTierThresholds> ValueTiersAsync(CancellationToken cancel = default)
+    /// <param name="buckets">All buckets; those without any row may be left out.</param>
+    public async Task<ValueTierThresholds> ValueTiersAsync(IEnumerable<string> buckets, CancellationToken cancel = default)
     {
         var mrr = new List<(string Currency, long Amount)>();
-        foreach (var bucket in Keys.AllBuckets)
+        foreach (var bucket in buckets)
             await foreach (var row in tables.QueryAsync(Keys.Customers(bucket), cancel))
-                mrr.AddRange(row.Read<Customer>().Mrr.Select(m => (m.Key, m.Value)));
+                mrr.AddRange(row.Read<PayingGlance>().Mrr.Select(m => (m.Key, m.Value)));
         return ValueTierThresholds.Of(mrr, settings.Customers);
     }
 
@@ -49,10 +50,13 @@ public sealed partial class DailySweep(ITables tables, FlowDispatch flows, Reten
         var asOf = Today(now);
         var result = new BucketResult();
         // One bucket is a small part of all: what belongs to its customers fits into memory, and each range is read once.
+        var customers = new List<Row>();
+        await foreach (var row in tables.QueryAsync(Keys.Customers(bucket), cancel)) customers.Add(row);
         var activities = await ByCustomerAsync<Activity>(Keys.ActivitiesOfBucket(bucket), cancel);
-        var invoices = await ByCustomerAsync<Invoice>(Keys.InvoicesOfBucket(bucket), cancel);
         foreach (var activity in activities.Values.SelectMany(own => own)) result.Saw(activity.LastSeenAt);
-        await foreach (var row in tables.QueryAsync(Keys.Customers(bucket), cancel))
+        if (customers.Count == 0) return result;
+        var invoices = await ByCustomerAsync<Invoice>(Keys.InvoicesOfBucket(bucket), cancel);
+        foreach (var row in customers)
         {
             var customer = row.Read<Customer>();
             if (StartedOn(customer, asOf)) result.StartedToday++;
@@ -65,7 +69,7 @@ public sealed partial class DailySweep(ITables tables, FlowDispatch flows, Reten
     /// <summary>After all buckets: starts win-back, the most valuable first, at most so many a day; unless the whole app fell silent.</summary>
     public async Task<SweepResult> FinishAsync(IReadOnlyCollection<BucketResult> buckets, DateTimeOffset now, CancellationToken cancel = default)
     {
-        var lastSeen = buckets.Max(b => b.LastSeenAt);
+        var lastSeen = buckets.Select(b => b.LastSeenAt).DefaultIfEmpty().Max();
         var candidates = buckets.SelectMany(b => b.Candidates).OrderByDescending(c => c.Mrr).ThenBy(c => c.CustomerId, StringComparer.Ordinal).ToList();
         var silent = candidates.Count > 0 && lastSeen is { } at && now - at > SilentApp;
         var started = silent ? 0 : await StartAsync(candidates, buckets.Sum(b => b.StartedToday), now, cancel);
@@ -133,7 +137,7 @@ public sealed partial class DailySweep(ITables tables, FlowDispatch flows, Reten
                     FlowStart.WinBack(after, view, settings.Flows, winBack, FlowDispatch.WinBackFlow, now) is { } reason)
                     result.Candidates.Add(new Candidate(customer.Id, after.Mrr.Values.DefaultIfEmpty().Max(), reason.Because));
                 // What a crash left between the customer's row and the engine, and what the passing of time changed.
-                await flows.AfterChangeAsync(customer.Id, cancel);
+                await flows.AfterChangeAsync(after, cancel);
                 return;
             }
             if (await CustomerView.LoadAsync(tables, customer.Id, cancel) is not { } view2) return;
@@ -178,6 +182,12 @@ public sealed partial class DailySweep(ITables tables, FlowDispatch flows, Reten
     private static string Occasion(DateOnly day) => day.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture);
 
     private DateOnly Today(DateTimeOffset now) => DateOnly.FromDateTime(TimeZoneInfo.ConvertTime(now, SendTime.Zone(null, settings.Product.TimeZone)).DateTime);
+
+    // Of a customer's row only what the thresholds are made of: reading all of it takes several times as long.
+    private sealed record PayingGlance
+    {
+        public IReadOnlyDictionary<string, long> Mrr { get; init; } = new Dictionary<string, long>();
+    }
 
     private static partial class Log
     {

@@ -8,58 +8,84 @@ using RetentionFunctions.Storage;
 
 namespace RetentionFunctions.Intake;
 
-/// <summary>Handles one app event: counts it once for its user, ties the user to a customer, and lets the flows look again.</summary>
+/// <summary>Handles the app events of one user: counts each once, ties the user to a customer, and lets the flows look again.</summary>
 public sealed class AppIntake(ITables tables, UserTies ties, FlowDispatch flows, RetentionSettings settings)
 {
-    /// <summary>Handles an event as it was queued.</summary>
+    /// <summary>Handles a message as it was queued (<see cref="AppMessages"/>).</summary>
     /// <exception cref="UnreadableException">It is not one of ours.</exception>
     public async Task HandleAsync(ReadOnlyMemory<byte> body, CancellationToken cancel = default)
     {
-        AppEvent appEvent;
-        try
-        {
-            appEvent = JsonSerializer.Deserialize<AppEvent>(body.Span, TablesExtensions.Json) ?? throw new UnreadableException("The queued app event is null.");
-        }
-        catch (JsonException e)
-        {
-            throw new UnreadableException($"The queued app event is not readable: {e.Message}", e);
-        }
-
-        var before = await ties.OfAsync(appEvent.UserId, cancel);
-        var countedAtHome = await CountAsync(appEvent, before, cancel);
-        if (appEvent.Traits is { ValueKind: JsonValueKind.Object } traits) await TieAsync(appEvent, traits, cancel);
-        // Whoever wrote an event without a tie, or under the one before, looks again: another may have been made meanwhile. So does a delivery that finds the
+        var events = AppMessages.Read(body);
+        var userId = events[0].UserId;
+        var before = await ties.OfAsync(userId, cancel);
+        var countedAtHome = true;
+        foreach (var part in events.Chunk(AppMessages.MostEvents)) countedAtHome &= await CountAsync(userId, part, before, cancel);
+        foreach (var one in events)
+            if (one.Traits is { ValueKind: JsonValueKind.Object } traits) await TieAsync(one, traits, cancel);
+        // Whoever wrote an event without a tie, or under the one before, looks again: another may have been made meanwhile. So does a delivery that finds an
         // event counted under a former id: the one before may have stopped between counting and moving.
-        if (await ties.OfAsync(appEvent.UserId, cancel) is not { } tie) return;
-        if (!countedAtHome || before?.CustomerId != tie.CustomerId) await ties.MoveAsync(appEvent.UserId, tie, cancel);
+        if (await ties.OfAsync(userId, cancel) is not { } tie) return;
+        if (!countedAtHome || before?.CustomerId != tie.CustomerId) await ties.MoveAsync(userId, tie, cancel);
         await flows.AfterChangeAsync(tie.CustomerId, cancel);
     }
 
-    // False where it was counted before, under an id that the user had before its tie.
-    private async Task<bool> CountAsync(AppEvent appEvent, UserTie? tie, CancellationToken cancel)
+    // False where one was counted before, under an id that the user had before its tie.
+    private async Task<bool> CountAsync(string userId, IReadOnlyList<AppEvent> events, UserTie? tie, CancellationToken cancel)
     {
-        var id = $"{appEvent.UserId}:{appEvent.MessageId}";
-        foreach (var former in tie?.Former ?? [])
-            if (await tables.GetAsync(Keys.Event(former, id), cancel) is not null) return false;
-        var subject = tie?.CustomerId ?? Keys.UntiedUser(appEvent.UserId);
-        var key = Keys.Activity(subject, appEvent.UserId);
-        var marker = new EventMarker(id, appEvent.Type.ToString().ToLowerInvariant(), appEvent.At, appEvent.Name ?? "") { FromApp = true };
+        var fresh = await NotCountedBeforeTieAsync(userId, events, tie, cancel);
+        var countedAtHome = fresh.Count == events.Count;
+        var subject = tie?.CustomerId ?? Keys.UntiedUser(userId);
+        var key = Keys.Activity(subject, userId);
         for (var attempt = 0; attempt < 10; attempt++)
         {
-            if (await tables.GetAsync(Keys.Event(subject, id), cancel) is not null) return true;
+            // Copies are rare: whether an event was counted is asked only where the commit says that something is there already.
+            if (attempt > 0) fresh = await WhereAsync(fresh, async e => await tables.GetAsync(Marker(subject, e), cancel) is null);
+            if (fresh.Count == 0) return countedAtHome;
             var known = await tables.GetAsync<Activity>(key, cancel);
-            var activity = ActivityUpdate.Apply(known?.Value, appEvent, settings.AppEvents);
-            activity = activity with { App = CustomerView.Latest(known?.Value.App, Said(appEvent)) };
+            var activity = ActivityUpdate.Apply(known?.Value, fresh, settings.AppEvents);
+            activity = activity with { App = fresh.Aggregate(known?.Value.App, (app, e) => CustomerView.Latest(app, Said(e))) };
             var row = TablesExtensions.Write(activity);
-            Write[] writes =
+            List<Write> writes =
             [
-                new Write.Insert(Keys.Event(subject, id).Key, TablesExtensions.Write(marker)),
+                .. fresh.Select(e => new Write.Insert(Marker(subject, e).Key, TablesExtensions.Write(new EventMarker(Id(e), e.Type.ToString().ToLowerInvariant(), e.At, e.Name ?? "") { FromApp = true }))),
                 known is null ? new Write.Insert(key.Key, row) : new Write.Replace(key.Key, row, known.ETag),
             ];
-            if (await tables.TryCommitAsync(key.Partition, writes, cancel)) return true;
+            if (await tables.TryCommitAsync(key.Partition, writes, cancel)) return countedAtHome;
         }
-        throw new TransientStorageException($"The activity of the user {appEvent.UserId} was changed by others ten times in a row.");
+        throw new TransientStorageException($"The activity of the user {userId} was changed by others ten times in a row.");
     }
+
+    // Those that no former id of the user has counted. What was counted while the user was tied to nobody stands in one row with its first and last time,
+    // written together with the markers: what lies outside was not counted there, and most is later.
+    private async Task<IReadOnlyList<AppEvent>> NotCountedBeforeTieAsync(string userId, IReadOnlyList<AppEvent> events, UserTie? tie, CancellationToken cancel)
+    {
+        var fresh = events;
+        foreach (var former in tie?.Former ?? [])
+        {
+            var possible = fresh;
+            if (former == Keys.UntiedUser(userId))
+            {
+                var row = (await tables.GetAsync<Activity>(Keys.Activity(former, userId), cancel))?.Value;
+                possible = row is null ? [] : [.. fresh.Where(e => e.At >= row.FirstSeenAt && e.At <= row.LastSeenAt)];
+            }
+            if (possible.Count == 0) continue;
+            var counted = await WhereAsync(possible, async e => await tables.GetAsync(Marker(former, e), cancel) is not null);
+            if (counted.Count > 0) fresh = [.. fresh.Except(counted)];
+        }
+        return fresh;
+    }
+
+    private static async Task<IReadOnlyList<AppEvent>> WhereAsync(IReadOnlyList<AppEvent> events, Func<AppEvent, Task<bool>> isSo)
+    {
+        var found = new List<AppEvent>(events.Count);
+        foreach (var e in events)
+            if (await isSo(e)) found.Add(e);
+        return found;
+    }
+
+    private static string Id(AppEvent e) => $"{e.UserId}:{e.MessageId}";
+
+    private static RowKey Marker(string subject, AppEvent e) => Keys.Event(subject, Id(e));
 
     // The strongest tie first: the others then find it and leave it.
     private async Task TieAsync(AppEvent appEvent, JsonElement traits, CancellationToken cancel)

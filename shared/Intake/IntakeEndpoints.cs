@@ -75,10 +75,10 @@ public sealed class IntakeEndpoints(IInbox inbox, BodyStore bodies, StripeMode m
             return Refuse(StatusCodes.Status401Unauthorized, "The write key is missing or wrong: send it as the user name of Basic auth, with an empty password.");
         }
 
-        var messages = new List<InboxMessage>(request.Accepted.Count);
-        foreach (var item in request.Accepted)
-            messages.Add(await bodies.FitAsync(new InboxMessage($"user:{item.UserId}", $"{item.UserId}:{item.MessageId}", MessageKind.AppEvent, TablesExtensions.Write(item), now), cancel));
-        if (messages.Count > 0) await inbox.EnqueueAsync([.. messages.DistinctBy(m => m.Id)], cancel);
+        // All of a user's together: they are counted in one row anyway, and what a batch brings of one user is then one message, one read and one commit.
+        var messages = new List<InboxMessage>();
+        foreach (var message in AppMessages.Of(request.Accepted, now)) messages.Add(await bodies.FitAsync(message, cancel));
+        if (messages.Count > 0) await inbox.EnqueueAsync(messages, cancel);
         if (request.Ignored > 0) counters.Count("app.ignored", request.Ignored);
         if (request.Rejected.Count > 0) counters.Count("app.rejected", request.Rejected.Count);
         // A single bad call is the caller's mistake; a bad item of a batch must not make an SDK send the good ones again.

@@ -87,6 +87,15 @@ public sealed class CustomerQueries(ITables tables)
         return invoices;
     }
 
+    /// <summary>The activity of these customers by customer id.</summary>
+    public async Task<IReadOnlyDictionary<string, IReadOnlyList<Activity>>> ActivitiesOfAsync(IEnumerable<string> customerIds, CancellationToken cancel = default)
+    {
+        var found = new ConcurrentDictionary<string, IReadOnlyList<Activity>>(StringComparer.Ordinal);
+        await Parallel.ForEachAsync(customerIds.Distinct(StringComparer.Ordinal), new ParallelOptions { MaxDegreeOfParallelism = BucketsAtOnce, CancellationToken = cancel },
+            async (id, token) => found[id] = await tables.ListAsync<Activity>(Keys.Activities(id), token));
+        return found;
+    }
+
     /// <summary>What to call each of these customers: the name, else the e-mail address, else the id.</summary>
     public async Task<IReadOnlyDictionary<string, string>> NamesAsync(IEnumerable<string> customerIds, CancellationToken cancel = default)
     {

@@ -14,7 +14,7 @@ public sealed record Overview
     /// <summary>How far back "what ran" looks, in days.</summary>
     public const int Days = 30;
 
-    /// <summary>How long a note for the founder is shown here, in days. Older ones stay on the customer's page.</summary>
+    /// <summary>How long an open note for the founder is shown here, in days. Older ones, and those that are done, stay on the customer's page.</summary>
     public const int NoteDays = 14;
 
     /// <summary>How many lines a list has.</summary>
@@ -48,6 +48,12 @@ public sealed record Overview
     /// <summary>The latest sweep; null before the first.</summary>
     public SweepResult? Latest { get; init; }
 
+    /// <summary>How many days of sweeps the charts go back.</summary>
+    public const int HistoryDays = 366;
+
+    /// <summary>The sweeps of the last <see cref="HistoryDays"/> days, oldest first: what the charts draw.</summary>
+    public required IReadOnlyList<SweepResult> History { get; init; }
+
     /// <summary>The largest risk × MRR first.</summary>
     public required IReadOnlyList<Customer> AtRisk { get; init; }
 
@@ -57,7 +63,7 @@ public sealed record Overview
     /// <summary>How many those are in all.</summary>
     public required int FailingCount { get; init; }
 
-    /// <summary>Notes of the last <see cref="NoteDays"/> days, newest first: what customers answered, and what asks for the founder.</summary>
+    /// <summary>Open notes of the last <see cref="NoteDays"/> days, newest first: what customers answered, and what asks for the founder.</summary>
     public required IReadOnlyList<NoteLine> Notes { get; init; }
 
     /// <summary>How many those are in all.</summary>
@@ -84,8 +90,11 @@ public sealed record Overview
     /// <summary>What their invoices were due, by currency, the largest first.</summary>
     public required IReadOnlyList<KeyValuePair<string, long>> RecoveredAmounts { get; init; }
 
-    /// <summary>Win-back runs that ended with the customer back.</summary>
+    /// <summary>The reactivation rate of win-back (<see cref="ReturnRate"/>).</summary>
     public required Share Returned { get; init; }
+
+    /// <summary>The same of those who were held out; of nobody where there is no hold-out.</summary>
+    public required Share ReturnedHeldOut { get; init; }
 
     /// <summary>What came in and was only counted, by name, the most frequent first.</summary>
     public required IReadOnlyList<KeyValuePair<string, long>> OnlyCounted { get; init; }
@@ -105,8 +114,11 @@ public sealed record Overview
         var ended = rows.Runs.Where(r => EndedLately(r, now)).ToList();
         var steps = rows.Runs.Where(r => !r.Preview).SelectMany(r => r.Sent).Where(s => s.At > now.AddDays(-Days)).ToList();
         var recovered = RecoveredRuns(rows.Runs, now).ToList();
+        // A folder that only looked at the real clock before its demo has a sweep that is yet to come.
+        var sweeps = rows.Sweeps.Where(s => s.At <= now).OrderBy(s => s.At).ToList();
+        var returns = ReturnRate.Of(rows, now);
         var names = rows.Customers.ToDictionary(c => c.Id, c => c.Name ?? c.Email ?? c.Id, StringComparer.Ordinal);
-        var notes = rows.Notes.Where(n => n.Note.At > now.AddDays(-NoteDays)).OrderByDescending(n => n.Note.At).ThenBy(n => n.Note.Id, StringComparer.Ordinal).ToList();
+        var notes = rows.Notes.Where(n => n.Note.DoneAt is null && n.Note.At > now.AddDays(-NoteDays)).OrderByDescending(n => n.Note.At).ThenBy(n => n.Note.Id, StringComparer.Ordinal).ToList();
         return new Overview
         {
             Known = rows.Customers.Count,
@@ -115,8 +127,9 @@ public sealed record Overview
             Mrr = Largest(rows.Customers.SelectMany(c => c.Mrr)),
             Tiers = current.Where(c => c.Health is not null).CountBy(c => c.Health!.Tier).ToDictionary(),
             Unscored = current.Count(c => c.Health is null),
-            Before = rows.Sweeps.Where(s => Day(s.At, zone) <= today.AddDays(-WeekDays) && Day(s.At, zone) >= today.AddDays(-OldestDays)).MaxBy(s => s.At),
-            Latest = rows.Sweeps.MaxBy(s => s.At),
+            Before = sweeps.Where(s => Day(s.At, zone) <= today.AddDays(-WeekDays) && Day(s.At, zone) >= today.AddDays(-OldestDays)).MaxBy(s => s.At),
+            Latest = sweeps.Count > 0 ? sweeps[^1] : null,
+            History = [.. sweeps.Where(s => s.At > now.AddDays(-HistoryDays))],
             AtRisk = [.. current.Where(c => CustomerQueries.MrrAtRisk(c) > 0 && c.Health!.Tier != HealthTier.Healthy).Order(CustomerQueries.Comparer(CustomerSort.RiskMrr)).Take(Lines)],
             Failing = [.. failing.Take(Lines)],
             FailingCount = failing.Count,
@@ -129,7 +142,8 @@ public sealed record Overview
             PerhapsSent = steps.Count(s => s.Result == MailResult.Unknown),
             Recovered = new Share(recovered.Count, ended.Count(r => IsDunning(r) && r.Outcome != RunOutcome.HeldOut)),
             RecoveredAmounts = Largest(recovered.Select(r => r.InvoiceId is { } id ? rows.Invoices.GetValueOrDefault(id)?.Latest : null).OfType<InvoiceSnapshot>().Select(i => new KeyValuePair<string, long>(i.Currency, i.AmountDue))),
-            Returned = new Share(ended.Count(r => !IsDunning(r) && r.Outcome == RunOutcome.Returned), ended.Count(r => !IsDunning(r) && r.Outcome != RunOutcome.HeldOut)),
+            Returned = returns.Treated,
+            ReturnedHeldOut = returns.HeldOut,
             OnlyCounted = [.. rows.Counts.Where(c => c.On > today.AddDays(-Days)).GroupBy(c => c.Name, StringComparer.Ordinal).Select(g => KeyValuePair.Create(g.Key, g.Sum(c => c.Count))).OrderByDescending(c => c.Value).ThenBy(c => c.Key, StringComparer.Ordinal)],
         };
     }
@@ -147,8 +161,8 @@ public sealed record Overview
 /// <param name="Of">The whole.</param>
 public sealed record Share(int Part, int Of)
 {
-    /// <summary>In percent, rounded; a dash where there is no whole.</summary>
-    public string Percent => Of == 0 ? "–" : FormattableString.Invariant($"{Math.Round(100m * Part / Of, MidpointRounding.AwayFromZero)} %");
+    /// <summary>In percent, rounded, in one piece; a dash where there is no whole.</summary>
+    public string Percent => Of == 0 ? "–" : FormattableString.Invariant($"{Math.Round(100m * Part / Of, MidpointRounding.AwayFromZero)}\u00a0%");
 }
 
 /// <summary>A note with whom it is about.</summary>
@@ -172,6 +186,9 @@ internal sealed record OverviewRows
 
     public IReadOnlyList<DailyCount> Counts { get; init; } = [];
 
+    /// <summary>Of the customers whose return may count, by customer.</summary>
+    public IReadOnlyDictionary<string, IReadOnlyList<Activity>> Activities { get; init; } = new Dictionary<string, IReadOnlyList<Activity>>();
+
     public static async Task<OverviewRows> ReadAsync(CustomerQueries queries, IntakeCounters counters, DateTimeOffset now, CancellationToken cancel)
     {
         var (customers, runs, notes, sweeps, counts) = (queries.AllAsync(cancel), queries.AllRunsAsync(cancel), queries.AllNotesAsync(cancel), queries.SweepsAsync(cancel), counters.ListAsync(cancel));
@@ -184,6 +201,7 @@ internal sealed record OverviewRows
             Sweeps = await sweeps,
             Counts = await counts,
             Invoices = await queries.InvoicesOfAsync(Overview.RecoveredRuns(await runs, now), cancel),
+            Activities = await queries.ActivitiesOfAsync(ReturnRate.Counted(await runs, now).Select(r => r.Id.CustomerId), cancel),
         };
     }
 }

@@ -5,9 +5,11 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Configuration;
+using RetentionFunctions.Customers;
 using RetentionFunctions.Flows;
 using RetentionFunctions.Intake;
 using RetentionFunctions.Settings;
+using RetentionFunctions.Storage;
 using RetentionFunctions.Web.Pages;
 
 namespace RetentionFunctions.Web;
@@ -43,6 +45,7 @@ internal static class PageEndpoints
             await letters.DropAsync(await FieldAsync(context, "id"), context.RequestAborted);
             return Back("/dead-letters", "dropped");
         });
+        pages.MapPost("/notes/done", NoteDoneAsync);
         pages.MapPost("/clock/advance", AdvanceAsync);
     }
 
@@ -70,7 +73,9 @@ internal static class PageEndpoints
     {
         var now = clock.GetUtcNow();
         var rows = await OverviewRows.ReadAsync(queries, counters, now, context.RequestAborted);
-        return Render<OverviewPage>(new() { [nameof(OverviewPage.Frame)] = await PageFrame.OfAsync(context), [nameof(OverviewPage.O)] = Overview.Of(rows, SendTime.Zone(null, settings.Product.TimeZone), now) });
+        var frame = await PageFrame.OfAsync(context);
+        if (frame.Demo is { Playing: true }) context.Response.Headers.ContentSecurityPolicy = SecurityHeaders.PolicyOfProgress;
+        return Render<OverviewPage>(new() { [nameof(OverviewPage.Frame)] = frame, [nameof(OverviewPage.O)] = Overview.Of(rows, SendTime.Zone(null, settings.Product.TimeZone), now) });
     }
 
     private static async Task<IResult> CustomersAsync(HttpContext context, CustomerQueries queries)
@@ -183,11 +188,23 @@ internal static class PageEndpoints
         return Back(OwnPath(context.Request.Form["back"]), stopped ? "stopped" : "not-open");
     }
 
+    // Which of two clicks comes last decides; the first moment of "done" is kept.
+    private static async Task<IResult> NoteDoneAsync(HttpContext context, ITables tables, TimeProvider clock)
+    {
+        var done = await FieldAsync(context, "done") == "yes";
+        var note = await tables.ChangeAsync<Note>(Keys.Note(await FieldAsync(context, "customer"), await FieldAsync(context, "note")),
+            found => found is null || done == found.DoneAt is not null ? null : found with { DoneAt = done ? clock.GetUtcNow() : null }, context.RequestAborted);
+        return Back(OwnPath(context.Request.Form["back"]), note is null ? "no-note" : done ? "done" : "open");
+    }
+
     private static async Task<IResult> AdvanceAsync(HttpContext context, WebActions actions)
     {
         if (actions.AdvanceClock is not { } advance) return NotThere("This host runs on the real clock, which cannot be moved.");
         if (!int.TryParse(await FieldAsync(context, "days"), NumberStyles.None, CultureInfo.InvariantCulture, out var days) || days is < 1 or > 366)
             throw new BadHttpRequestException("days is a whole number from 1 to 366.");
+        // It would wait until the year is played.
+        if (actions.Demo is { } demo && await demo(context.RequestAborted) is { Playing: true })
+            throw new BadHttpRequestException("A demo year is being played, and moves the clock. When it is over the clock is yours.", StatusCodes.Status409Conflict);
         await advance(TimeSpan.FromDays(days), context.RequestAborted);
         return Back(OwnPath(context.Request.Form["back"]), null);
     }

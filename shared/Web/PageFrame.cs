@@ -29,6 +29,9 @@ public sealed record PageFrame
     /// <summary>There is a demo year to play.</summary>
     public required bool HasDemo { get; init; }
 
+    /// <summary>A demo year that is not over; null: none.</summary>
+    public DemoState? Demo { get; init; }
+
     /// <summary>How many dead letters wait; 100 means at least so many.</summary>
     public required int DeadLetters { get; init; }
 
@@ -59,6 +62,7 @@ public sealed record PageFrame
             ClockMoves = actions.AdvanceClock is not null,
             HasOutbox = actions.Outbox is not null,
             HasDemo = actions.PlayDemo is not null,
+            Demo = actions.Demo is { } demo ? await demo(context.RequestAborted) : null,
             DeadLetters = await services.GetRequiredService<CustomerQueries>().CountDeadLettersAsync(100, context.RequestAborted),
             SignedIn = !string.IsNullOrEmpty(services.GetRequiredService<RetentionSettings>().Admin.Key),
             TokenField = token.FormFieldName,
@@ -70,6 +74,9 @@ public sealed record PageFrame
                 "not-open" => "That run was not open any more.",
                 "replayed" => "The message is in the inbox again.",
                 "dropped" => "The message is dropped.",
+                "done" => "The note is done. It stays on the customer's page.",
+                "open" => "The note is open again.",
+                "no-note" => "That note was not there any more.",
                 "gone" => "That message was not there any more.",
                 _ => null,
             },

@@ -5,9 +5,12 @@ namespace RetentionFunctions.Web;
 /// <summary>The headers on every answer. What an endpoint set itself stays: a frame with its own policy, a style sheet that may be cached.</summary>
 internal static class SecurityHeaders
 {
-    /// <summary>No script at all, nothing from elsewhere, nobody may frame us.</summary>
+    /// <summary>No script, nothing from elsewhere, nobody may frame us.</summary>
     public const string Policy =
         "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+    /// <summary>The page that follows a demo year being played: our own script, which asks our own host how far it is.</summary>
+    public const string PolicyOfProgress = Policy + "; script-src 'self'; connect-src 'self'";
 
     /// <summary>The page that shows an e-mail in a frame of our own.</summary>
     public const string PolicyOfMailPage = Policy + "; frame-src 'self'";

@@ -20,6 +20,9 @@ public enum TimeEntryKind
 
     /// <summary>A note.</summary>
     Note,
+
+    /// <summary>The health score turned: another tier, or ten points from the turn before.</summary>
+    Health,
 }
 
 /// <summary>One line of a customer's time line.</summary>
@@ -38,12 +41,18 @@ public sealed record TimeEntry(DateTimeOffset At, TimeEntryKind Kind, string Tit
             .Concat(detail.Mails.Select(m => new TimeEntry(m.At, TimeEntryKind.Email, m.Subject, Words.Shown(m.Result).ToLowerInvariant() + (m.Reason is null ? "" : $": {m.Reason}"), $"{m.Flow} step {m.Step}", m.Id)))
             .Concat(detail.Runs.SelectMany(OfRun))
             .Concat(detail.Notes.Select(n => new TimeEntry(n.At, TimeEntryKind.Note, n.By, n.Text, "note")))
+            .Concat(ScoreLine.Of(detail.Scores).Points.Where(p => p.Change is not null).Select(OfTurn))
             .OrderByDescending(e => e.At).ThenByDescending(e => e.Kind),
     ];
 
     private static TimeEntry OfEvent(EventMarker marker) => marker.FromApp
         ? new TimeEntry(marker.At, TimeEntryKind.Event, marker.Did, "", "your app")
         : new TimeEntry(marker.At, IsPayment(marker.Type) ? TimeEntryKind.Payment : TimeEntryKind.Event, marker.Type, marker.Did, "Stripe");
+
+    // A score is of a day; it stands at the day's begin, because what it saw came before.
+    private static TimeEntry OfTurn(ScorePoint turn) => new(
+        new DateTimeOffset(turn.State.ScoredOn.ToDateTime(TimeOnly.MinValue), TimeSpan.Zero), TimeEntryKind.Health,
+        $"Health {(turn.Change > 0 ? "rose" : "fell")} to {turn.State.Score}, {Words.Of(turn.State.Tier).Replace('_', ' ')}", turn.Why, "score");
 
     private static IEnumerable<TimeEntry> OfRun(Run run)
     {

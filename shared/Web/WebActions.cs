@@ -23,13 +23,26 @@ public sealed record WebActions
     public Func<TimeSpan, CancellationToken, Task>? AdvanceClock { get; init; }
 
     /// <summary>
-    /// Plays a year of a made-up company. Where it is not null the host maps <c>POST /local/demo</c> (<see cref="AdminSurface.Page"/>), and the empty
-    /// start page has its button; null where the host has no demo.
+    /// Begins to play a year of a made-up company, or goes on with it, and answers at once; false where the data is not empty. Where it is not null the host
+    /// maps <c>POST</c> and <c>GET /local/demo</c> (<see cref="AdminSurface.Page"/>), and the empty start page has its button; null where the host has no demo.
     /// </summary>
-    public Func<CancellationToken, Task>? PlayDemo { get; init; }
+    public Func<CancellationToken, Task<bool>>? PlayDemo { get; init; }
+
+    /// <summary>How far that year is played, for every page; null where nothing is or is to be played.</summary>
+    public Func<CancellationToken, Task<DemoState?>>? Demo { get; init; }
 
     /// <summary>Why the host is not ready yet, in words, or null when it is; asked by <c>/readyz</c> after the storage answered.</summary>
     public Func<CancellationToken, Task<string?>>? NotReady { get; init; }
+}
+
+/// <summary>A demo year that is not over.</summary>
+/// <param name="Playing">It is being played at this moment; false: it was broken off, and can go on.</param>
+/// <param name="Share">How much of it is played, 0 to 1.</param>
+/// <param name="Failed">Why it stopped, in words; null where nothing is known.</param>
+public sealed record DemoState(bool Playing, double Share, string? Failed)
+{
+    /// <summary>In whole percent, rounded down: 100 only when all of it is played.</summary>
+    public int Percent => (int)Math.Floor(Share * 100);
 }
 
 /// <summary>The e-mails that a host keeps instead of sending them.</summary>

@@ -45,11 +45,12 @@ internal static class WebErrors
             });
     }
 
-    /// <summary>Writes an error as its reader wants it: JSON under <c>/api</c>, <c>/v1</c>, <c>/stripe</c> and <c>/local</c>, a page elsewhere.</summary>
+    /// <summary>Writes an error as its reader wants it: JSON under <c>/api</c>, <c>/v1</c>, <c>/stripe</c> and <c>/local</c>, a page elsewhere and wherever a form of a page leads.</summary>
     public static Task WriteAsync(HttpContext context, int status, string detail)
     {
         var path = context.Request.Path;
-        if (path.StartsWithSegments("/api") || path.StartsWithSegments("/v1") || path.StartsWithSegments("/stripe") || path.StartsWithSegments("/local"))
+        var ofPage = context.GetEndpoint()?.Metadata.GetMetadata<AdminOnly>()?.Surface == AdminSurface.Page;
+        if (!ofPage && (path.StartsWithSegments("/api") || path.StartsWithSegments("/v1") || path.StartsWithSegments("/stripe") || path.StartsWithSegments("/local")))
             return Problem(status, detail).ExecuteAsync(context);
         var product = context.RequestServices.GetRequiredService<RetentionSettings>().Product.Name;
         return PageEndpoints.Render<MessagePage>(new() { [nameof(MessagePage.Heading)] = Heading(status), [nameof(MessagePage.Text)] = detail, [nameof(MessagePage.Product)] = product }, status)

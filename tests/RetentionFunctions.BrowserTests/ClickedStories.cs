@@ -1,6 +1,8 @@
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Playwright;
+using RetentionFunctions.Local.Demo;
 using RetentionFunctions.Tests.Support;
 
 namespace RetentionFunctions.BrowserTests;
@@ -123,6 +125,51 @@ public sealed class ClickedStories(Browser browser)
         await customer.GotoAsync($"/customers/{host.Ada.Customer}");
         await Assertions.Expect(customer.GetByRole(AriaRole.Main)).ToContainTextAsync("Too many clicks <b>until</b> the report.");
         await visitor.InspectAsync(customer);
+        visitor.AssertNoProblem();
+    }
+
+    [Fact]
+    public async Task From_the_sign_in_over_the_empty_pages_to_a_demo_year()
+    {
+        const string Key = "a-key-of-some-length";
+        // On the real clock, as a founder starts it for the first time.
+        await using var host = await TestHost.StartAsync(null, new() { ["Admin:Key"] = Key }, services => services.AddSingleton(new DemoSize(8, 60, 3)));
+        await using var visitor = await browser.VisitAsync(host.Http.BaseAddress!, 375);
+        var founder = await visitor.OpenAsync("/runs");
+        await visitor.InspectAsync(founder, "the sign-in");
+        await founder.GetByLabel("Admin key").FillAsync("not this");
+        await Button(founder, "Sign in").ClickAsync();
+        await Assertions.Expect(founder.GetByRole(AriaRole.Alert)).ToHaveTextAsync("That is not the key.");
+        await visitor.InspectAsync(founder, "the sign-in with a wrong key");
+        await founder.GotoAsync("/runs");
+        await founder.GetByLabel("Admin key").FillAsync(Key);
+        await Button(founder, "Sign in").ClickAsync();
+        await Assertions.Expect(founder.GetByRole(AriaRole.Heading, new() { Level = 1 })).ToHaveTextAsync("Runs");
+        foreach (var empty in new[] { "/runs", "/customers", "/flows", "/outbox", "/dead-letters", "/" })
+        {
+            await founder.GotoAsync(empty);
+            await visitor.InspectAsync(founder, $"the empty {empty}");
+        }
+
+        // The year stands still for the eye at 43 %, so that it can be looked at; the host plays on.
+        await founder.RouteAsync("**/local/demo", route => route.Request.Method == "GET"
+            ? route.FulfillAsync(new() { ContentType = "application/json", Body = """{"playing":true,"percent":43,"now":"2026-04-05T00:00:00Z","failed":null}""" })
+            : route.ContinueAsync());
+        await Button(founder, "Play a demo year").DblClickAsync();
+        var bar = founder.GetByRole(AriaRole.Progressbar, new() { Name = "A demo year is being played" });
+        await Assertions.Expect(bar).ToHaveJSPropertyAsync("value", 43);
+        await Assertions.Expect(founder.GetByText("2026-04-05")).ToBeVisibleAsync();
+        await visitor.InspectAsync(founder, "the demo while it is played");
+        await founder.UnrouteAllAsync();
+
+        await Assertions.Expect(bar).ToHaveCountAsync(0, new() { Timeout = 60_000 });
+        await Assertions.Expect(founder.GetByRole(AriaRole.Img, new() { Name = "MRR by day, USD" })).ToBeVisibleAsync();
+        await Assertions.Expect(founder.GetByText("of 8 known")).ToBeVisibleAsync();
+        await Assertions.Expect(Button(founder, "1 day")).ToBeVisibleAsync();
+        await visitor.InspectAsync(founder, "the overview of the demo");
+        await Button(founder, "Sign out").ClickAsync();
+        await Assertions.Expect(founder.GetByLabel("Admin key")).ToBeVisibleAsync();
+        visitor.Collect("the end");
         visitor.AssertNoProblem();
     }
 

@@ -34,7 +34,7 @@ public sealed partial class PageTests(Browser browser, Company company) : IClass
             await founder.InspectAsync(page);
         }
         founder.AssertNoProblem();
-        Assert.Superset(new HashSet<string> { "/", "/customers/*", "/runs", "/outbox", "/outbox/*", "/dead-letters" }, seen.Keys.ToHashSet());
+        Assert.Superset(new HashSet<string> { "/", "/customers/*", "/flows", "/runs", "/outbox", "/outbox/*", "/dead-letters", "/settings" }, seen.Keys.ToHashSet());
     }
 
     [Fact]
@@ -120,7 +120,7 @@ public sealed partial class PageTests(Browser browser, Company company) : IClass
         await visitor.InspectAsync(page, "it");
         string[] seen = ["it at 375 pixels, light: overflows, ", "it at 1440 pixels, dark: serious color-contrast", "a request left the host: http://elsewhere.example/", "console error: oh", "script error: ReferenceError"];
         Assert.All(seen, what => Assert.Contains(visitor.Problems, p => p.Contains(what, StringComparison.Ordinal)));
-        Assert.DoesNotContain(visitor.Problems, p => p.Contains("1440 pixels, light: overflows", StringComparison.Ordinal));
+        Assert.DoesNotContain(visitor.Problems, p => p.Contains("1440 pixels, dark: overflows", StringComparison.Ordinal));
     }
 
     /// <summary>/customers/cus_Ada and /customers/cus_Bea are one kind; filters count by their names.</summary>

@@ -97,21 +97,26 @@ internal sealed class FlowBench
     }
 
     /// <summary>A user of the app does something, or says something.</summary>
-    public async Task AppAsync(string user, string? name, DateTimeOffset? at = null, string? traits = null)
+    public Task AppAsync(string user, string? name, DateTimeOffset? at = null, string? traits = null) => AppAsync(Item(user, name, at, traits));
+
+    /// <summary>One request with what a user did; all as one message.</summary>
+    public async Task AppAsync(params AppEvent[] items)
     {
-        var item = new AppEvent
-        {
-            MessageId = $"{name ?? "identify"} {at ?? Now:O}",
-            Type = name is null ? AppEventType.Identify : AppEventType.Track,
-            UserId = user,
-            Name = name,
-            At = at ?? Now,
-            ReceivedAt = Now,
-            Traits = traits is null ? null : System.Text.Json.JsonDocument.Parse(traits).RootElement,
-        };
-        await RetryAsync(() => inbox.EnqueueAsync([new InboxMessage($"user:{user}", $"{user}:{item.MessageId}", MessageKind.AppEvent, TablesExtensions.Write(item), Now)]));
+        await RetryAsync(() => inbox.EnqueueAsync(AppMessages.Of(items, Now)));
         await SettleAsync();
     }
+
+    /// <summary>What a user did or said; the same again is a copy.</summary>
+    public AppEvent Item(string user, string? name, DateTimeOffset? at = null, string? traits = null) => new()
+    {
+        MessageId = $"{name ?? "identify"} {at ?? Now:O}",
+        Type = name is null ? AppEventType.Identify : AppEventType.Track,
+        UserId = user,
+        Name = name,
+        At = at ?? Now,
+        ReceivedAt = Now,
+        Traits = traits is null ? null : System.Text.Json.JsonDocument.Parse(traits).RootElement,
+    };
 
     /// <summary>The customer presses the button behind a link, again where an error page came.</summary>
     public async Task ClickAsync(LinkPurpose purpose, RunId run, int step, Func<LinkActions, LinkClaims, Task> press)

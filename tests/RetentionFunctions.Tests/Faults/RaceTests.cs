@@ -181,7 +181,7 @@ public class RaceTests
 
     private static InboxMessage SignIn(int n) => Event(new AppEvent { MessageId = $"m{n}", Type = AppEventType.Track, UserId = "u1", Name = "Signed In", At = SignUp.AddSeconds(n), ReceivedAt = SignUp });
 
-    private static InboxMessage Event(AppEvent item) => new($"user:{item.UserId}", $"{item.UserId}:{item.MessageId}", MessageKind.AppEvent, TablesExtensions.Write(item), SignUp);
+    private static InboxMessage Event(AppEvent item) => AppMessages.Of([item], SignUp)[0];
 
     // As a queue would: contention is no reason to give up.
     private static async Task PatientlyAsync(Func<Task> work)

@@ -128,6 +128,20 @@ public sealed class ActivityTests
     }
 
     [Fact]
+    public void Events_counted_together_end_in_the_same_row_as_one_by_one()
+    {
+        var one =
+            from kind in Gen.Choose(0, 6)
+            from minutes in Gen.Choose(0, 120 * 24 * 60)
+            from amount in Gen.Choose(1, 999)
+            select Any(kind, Now.AddMinutes(-minutes), amount);
+        var split = from events in one.ListOf() from size in Gen.Choose(1, 9) select (Events: events.ToArray(), Size: size);
+
+        Prop.ForAll(split.ToArbitrary(), s => s.Events.Length == 0 ||
+            Row(All(s.Events)) == Row(s.Events.Chunk(s.Size).Aggregate((Activity?)null, (a, part) => ActivityUpdate.Apply(a, part, Settings))!)).QuickCheckThrowOnFailure();
+    }
+
+    [Fact]
     public void With_more_features_than_are_kept_the_order_still_does_not_matter_and_the_row_stays_within_the_limits()
     {
         var random = new Random(7);

@@ -341,7 +341,7 @@ public sealed class HealthScoreTests
         return activity!;
     }
 
-    private static Activity Use(Activity before, DateTimeOffset at, string feature) => ActivityUpdate.Apply(before, new()
+    private static Activity Use(Activity before, DateTimeOffset at, string feature) => ActivityUpdate.Apply(before, new RetentionFunctions.Intake.App.AppEvent
     {
         MessageId = "m",
         Type = RetentionFunctions.Intake.App.AppEventType.Track,

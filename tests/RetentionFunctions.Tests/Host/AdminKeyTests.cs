@@ -15,7 +15,7 @@ public class AdminKeyTests
     // Whoever adds an address that is open to anyone says so here.
     private static readonly string[] Open =
     [
-        "/stripe/webhook", "/v1/{call:regex(^(track|identify|page|screen|group|alias|batch)$)}", "/l/{token}", "/links.css", "/site.css", "/healthz", "/readyz", "/sign-in",
+        "/stripe/webhook", "/v1/{call:regex(^(track|identify|page|screen|group|alias|batch)$)}", "/l/{token}", "/links.css", "/site.css", "/demo.js", "/healthz", "/readyz", "/sign-in",
         // The sandbox's stand-in for Stripe's own page, to which customers come from an e-mail.
         "/local/pay/{invoice}", "/local/portal/{token}", "/local/portal/{token}/card", "/local/sandbox.css",
     ];
@@ -43,7 +43,7 @@ public class AdminKeyTests
         }
         Assert.Equal(Open.Order(StringComparer.Ordinal), open.Order(StringComparer.Ordinal));
         Assert.Empty(shut.Intersect(open));
-        foreach (var expected in new[] { "/", "/customers/{id}", "/runs", "/dead-letters", "/outbox", "/outbox/{id}/body", "/clock/advance", "/local/outbox", "/local/clock", "/api/v1/customers", "/api/v1/sweep", "/api/v1/dead-letters/{id}/replay" })
+        foreach (var expected in new[] { "/", "/customers/{id}", "/runs", "/dead-letters", "/outbox", "/outbox/{id}/body", "/clock/advance", "/local/outbox", "/local/clock", "/local/demo", "/notes/done", "/api/v1/customers", "/api/v1/sweep", "/api/v1/dead-letters/{id}/replay" })
             Assert.Contains(expected, shut);
     }
 

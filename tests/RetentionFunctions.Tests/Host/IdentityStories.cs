@@ -152,6 +152,34 @@ public class IdentityStories
         }
     }
 
+    [Fact]
+    public async Task A_batch_that_was_told_in_part_before_counts_only_what_is_new_wherever_the_rest_was_counted()
+    {
+        await using var host = await StartAsync();
+        await BatchAsync(1, 2);
+        // Once more with others, before the tie, over the tie and after it; and the first again, from before the tie.
+        await BatchAsync(2, 3);
+        await host.IdentifyAsync("u1", new() { ["stripeCustomerId"] = "cus_Ada" });
+        await BatchAsync(3, 4, 4);
+        await BatchAsync(1, 2, 3, 4, 5);
+        await BatchAsync(5, 1);
+
+        Assert.Equal(5, (await SumAsync(host, "cus_Ada"))!.Days.Values.Sum(d => d.GetValueOrDefault(Counter.SignIns)));
+
+        async Task BatchAsync(params int[] days)
+        {
+            var answer = await host.AppAsync("batch", new JsonObject
+            {
+                ["batch"] = new JsonArray([.. days.Select(day => new JsonObject
+                {
+                    ["type"] = "track", ["userId"] = "u1", ["event"] = "Signed In", ["messageId"] = $"m{day}", ["timestamp"] = SignUp.AddDays(day).ToString("O", CultureInfo.InvariantCulture),
+                })]),
+            });
+            Assert.Equal(days.Length, (int)answer["accepted"]!);
+            await host.SettleAsync();
+        }
+    }
+
     // Sign-ins and sessions, an e-mail that ties to one customer, and the app's own word that ties to another.
     private static List<Func<TestHost, Task<HttpResponseMessage>>> Parts(int seed)
     {

@@ -10,6 +10,20 @@ public sealed class SqliteTablesTests : TablesContract, IAsyncDisposable
     protected override ITables Tables => new SqliteTables(_sqlite.Store);
 
     [Fact]
+    public async Task The_buckets_in_use_are_those_with_a_row_in_order_without_other_partitions()
+    {
+        var tables = new SqliteTables(_sqlite.Store);
+        Assert.Empty(await tables.BucketsInUseAsync());
+
+        foreach (var partition in new[] { "ff", "x-tie", "00", "a7", "account", "a7", "fg" })
+            await tables.TryCommitAsync(partition, [new Write.Upsert($"key {partition}", Body("1"))]);
+        Assert.Equal(["00", "a7", "ff"], await tables.BucketsInUseAsync());
+
+        await tables.TryCommitAsync("a7", [new Write.Delete("key a7")]);
+        Assert.Equal(["00", "ff"], await tables.BucketsInUseAsync());
+    }
+
+    [Fact]
     public async Task Rows_and_their_ETags_outlive_the_program_and_no_ETag_comes_twice()
     {
         await Tables.TryCommitAsync("p", [new Write.Insert("a", Body("1")), new Write.Insert("b", Body("1"))]);

@@ -34,8 +34,8 @@ internal sealed class TestHost : IAsyncDisposable
 
     public DateTimeOffset Now => app.Services.GetRequiredService<LocalClock>().GetUtcNow();
 
-    /// <summary>Starts it on a folder of its own, or on a given one (which is then left).</summary>
-    public static async Task<TestHost> StartAsync(string clock = "2026-01-01T00:00:00Z", Dictionary<string, string?>? settings = null, Action<IServiceCollection>? services = null, string? data = null)
+    /// <summary>Starts it on a folder of its own, or on a given one (which is then left); on the real clock where <paramref name="clock"/> is null.</summary>
+    public static async Task<TestHost> StartAsync(string? clock = "2026-01-01T00:00:00Z", Dictionary<string, string?>? settings = null, Action<IServiceCollection>? services = null, string? data = null)
     {
         var folder = data is null ? new TempFolder() : null;
         var configuration = new ConfigurationBuilder().AddInMemoryCollection(new Dictionary<string, string?>
@@ -45,7 +45,7 @@ internal sealed class TestHost : IAsyncDisposable
             ["Product:Name"] = "Acme",
         }).AddInMemoryCollection(settings ?? []).Build();
         var app = await LocalHost.CreateAsync(
-            new LocalOptions { Urls = "http://127.0.0.1:0", DataFolder = data ?? folder!.Path, Clock = DateTimeOffset.Parse(clock, CultureInfo.InvariantCulture) }, configuration, services: services);
+            new LocalOptions { Urls = "http://127.0.0.1:0", DataFolder = data ?? folder!.Path, Clock = clock is null ? null : DateTimeOffset.Parse(clock, CultureInfo.InvariantCulture) }, configuration, services: services);
         await app.StartAsync();
         return new TestHost(app, folder);
     }

@@ -47,13 +47,15 @@ public class CustomerStoryTests
     }
 
     [Fact]
-    public async Task Events_payments_e_mails_runs_and_notes_stand_on_one_line_in_order_of_time()
+    public async Task Events_payments_e_mails_runs_notes_and_turns_of_the_score_stand_on_one_line_in_order_of_time()
     {
         await using var host = await HostedPipeline.StartAsync();
         await SampleRows.FullAsync(host, "cus_1", "Ada", "text");
+        foreach (var state in Days([90, 88, 34])) await host.Tables.UpsertAsync(Keys.Score("cus_1", state.ScoredOn), state);
         var line = TimeEntry.Of((await new CustomerQueries(host.Tables).GetAsync("cus_1"))!);
         Assert.Equal(line.OrderByDescending(e => e.At).Select(e => e.At), line.Select(e => e.At));
-        Assert.Equal([1, 1, 1, 3, 1], Enum.GetValues<TimeEntryKind>().Select(kind => line.Count(e => e.Kind == kind)));
+        Assert.Equal(("Health fell to 34, high risk", "reason of 34 (−18)"), line.Where(e => e.Kind == TimeEntryKind.Health).Select(e => (e.Title, e.Text)).Single());
+        Assert.Equal([1, 1, 1, 3, 1, 1], Enum.GetValues<TimeEntryKind>().Select(kind => line.Count(e => e.Kind == kind)));
     }
 
     [Theory]
@@ -70,6 +72,20 @@ public class CustomerStoryTests
         var some = await host.Client.GetStringAsync($"/customers/cus_1?show={show}");
         Assert.Contains(there, some);
         Assert.DoesNotContain(gone, some);
+    }
+
+    [Fact]
+    public async Task Below_the_score_stands_what_happened_on_its_days_and_nothing_of_other_days()
+    {
+        await using var host = await HostedPipeline.StartAsync();
+        await SampleRows.FullAsync(host, "cus_1", "Ada", "text");
+        foreach (var state in Days([.. Enumerable.Range(0, 20).Select(i => 90 - i)])) await host.Tables.UpsertAsync(Keys.Score("cus_1", state.ScoredOn.AddDays(48)), state with { ScoredOn = state.ScoredOn.AddDays(48) });
+        var lanes = ScoreLane.Of((await new CustomerQueries(host.Tables).GetAsync("cus_1"))!, HostedPipeline.Now);
+        // From 2026-02-18 to 2026-03-09: the payment failed on 03-06, the one before was paid on 02-04, the note is of 02-08.
+        Assert.Equal(["Bills", "E-mails", "Runs"], lanes.Select(l => l.Name));
+        Assert.Equal([("failed", "2026-03-06: payment of $49.00 failed")], lanes[0].Marks.Select(m => (m.Class, m.Says)));
+        Assert.All(lanes.SelectMany(l => l.Marks), m => Assert.True(m.From >= ScoreLine.Left && m.From <= m.To && m.To <= ScoreLine.Right));
+        Assert.Contains(lanes[2].Marks, m => m.To == ScoreLine.Right && m.Says.EndsWith("; open", StringComparison.Ordinal));
     }
 
     private static IEnumerable<HealthState> Days(int[] scores) =>

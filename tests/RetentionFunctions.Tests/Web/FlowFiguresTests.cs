@@ -62,7 +62,7 @@ public class FlowFiguresTests
         await using var host = await HostedPipeline.StartAsync();
         await SampleRows.FullAsync(host, "cus_1", "Ada", "text");
         var html = WebUtility.HtmlDecode(await host.Client.GetStringAsync("/flows"));
-        foreach (var text in new[] { "<h2 id=\"flow-dunning\">dunning</h2>", "<h2 id=\"flow-win-back\">win-back</h2>", "Starts when a recurring payment fails.", "Ended here: returned", "1 started; 1 open" })
+        foreach (var text in new[] { "<h2 id=\"flow-dunning\">dunning</h2>", "<h2 id=\"flow-win-back\">win-back</h2>", "Starts when a recurring payment fails.", "1 returned", "1 here now", "1 started; 1 open" })
             Assert.Contains(text, html);
     }
 

@@ -46,7 +46,8 @@ internal sealed partial class HostedPipeline : IAsyncDisposable
                 Sweep = _ => Task.FromResult(new SweepResult { At = Now, Customers = 3, Tiers = new Dictionary<HealthTier, int> { [HealthTier.HighRisk] = 2, [HealthTier.Healthy] = 1 }, Candidates = 2, Started = 1 }),
                 Outbox = outbox ? new OutboxView(_ => Task.FromResult<IReadOnlyList<OutboxMail>>(_mails), (id, _) => Task.FromResult(_mails.FirstOrDefault(m => m.Email.Id == id))) : null,
                 AdvanceClock = clock ? (by, _) => { Advanced.Add(by); return Task.CompletedTask; } : null,
-                PlayDemo = demo ? _ => Task.CompletedTask : null,
+                PlayDemo = demo ? _ => Task.FromResult(true) : null,
+                Demo = _ => Task.FromResult(Demo),
                 NotReady = _ => Task.FromResult(NotReady),
             });
         _app = builder.Build();
@@ -69,6 +70,8 @@ internal sealed partial class HostedPipeline : IAsyncDisposable
     public DateTimeOffset RealTime { get; set; } = new(2030, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
     public string? NotReady { get; set; }
+
+    public DemoState? Demo { get; set; }
 
     public HttpClient Client { get; private set; } = null!;
 
