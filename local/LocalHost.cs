@@ -36,7 +36,7 @@ public static class LocalHost
         try
         {
             var tables = new SqliteTables(store);
-            await LocalSecrets.FillAsync(settings, tables);
+            var mailKey = await LocalSecrets.FillAsync(settings, tables);
             var clock = await ClockAsync(options, tables);
 
             var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions
@@ -55,6 +55,7 @@ public static class LocalHost
                 .AddFilter("Microsoft.AspNetCore.DataProtection", LogLevel.Error);
 
             AddAdapters(builder.Services, store, tables, clock);
+            builder.Services.AddSingleton(mailKey).AddSingleton<SandboxMail>();
             AddShared(builder.Services, settings, templates, configuration);
             services?.Invoke(builder.Services);
 
@@ -98,7 +99,7 @@ public static class LocalHost
     {
         services.AddSingleton(settings).AddSingleton(templates).AddSingleton(configuration);
         services.AddSingleton<BodyStore>().AddSingleton<DeadLetters>().AddSingleton<IntakeCounters>().AddSingleton<StripeMode>().AddSingleton<IntakeEndpoints>();
-        services.AddSingleton<UserTies>().AddSingleton<StripeIntake>().AddSingleton<AppIntake>().AddSingleton<InboxProcessor>();
+        services.AddSingleton<UserTies>().AddSingleton<StripeIntake>().AddSingleton<AppIntake>().AddSingleton<MailIntake>().AddSingleton<InboxProcessor>();
         services.AddSingleton<FlowDispatch>().AddSingleton<FlowAdvance>().AddSingleton<FlowStop>().AddSingleton<DailySweep>();
         services.AddSingleton<LinkTokens>().AddSingleton<LinkActions>().AddSingleton<EmailComposer>();
         services.AddSingleton(all => new LinkBuilder(all.GetRequiredService<LinkTokens>(), () => settings.Web.PublicUrl is { } url ? new Uri(url) : all.GetRequiredService<LocalAddress>().Root));
