@@ -15,6 +15,7 @@ public static class LocalEndpoints
     {
         var local = routes.MapGroup("/local");
         local.MapGet("/outbox", OutboxAsync).RequireAdmin(AdminSurface.Api);
+        local.MapPost("/mail-events", ReportAsync).RequireAdmin(AdminSurface.Api);
         local.MapGet("/clock", (LocalClock clock) => new ClockAnswer(clock.GetUtcNow(), clock.IsSimulated)).RequireAdmin(AdminSurface.Api);
         local.MapPost("/clock", MoveAsync).RequireAdmin(AdminSurface.Api);
     }
@@ -23,6 +24,15 @@ public static class LocalEndpoints
         Results.Json((await outbox.ListAsync(Math.Clamp(limit ?? 1000, 1, 10_000), before, cancel)).Select(sent => new OutboxAnswer(
             sent.Email.Id, sent.Email.To.Address, sent.Email.Subject, sent.Email.Template, sent.Email.Flow, sent.Email.Step, sent.SentAt, sent.Email.CustomerId, sent.Email.From.Address,
             sent.Email.Kind == MailKind.Marketing ? "marketing" : "transactional", sent.Email.Headers, sent.Email.Links, sent.Email.Text, sent.Email.Html)));
+
+    private static async Task<IResult> ReportAsync(MailReport report, SandboxMail sandbox, CancellationToken cancel)
+    {
+        if (report is not { Id: { Length: > 0 } id, Event: { Length: > 0 } happened })
+            return Wrong(400, "Say which e-mail and what happened to it: {\"id\":\"…\",\"event\":\"open\"}; also delivered, click, bounce, blocked, dropped, spamreport, unsubscribe. The ids are those of /local/outbox.");
+        return await sandbox.ReportAsync(id, happened, report.At, report.Url, cancel) is var (status, text)
+            ? Results.Text(text, "application/json", statusCode: (int)status)
+            : Wrong(404, $"There is no e-mail '{id}' in the outbox.");
+    }
 
     private static async Task<IResult> MoveAsync(ClockMove move, LocalClock clock, DemoPlayer demo, CancellationToken cancel)
     {
@@ -59,6 +69,8 @@ public static class LocalEndpoints
         IReadOnlyDictionary<string, string> Headers, IReadOnlyDictionary<string, string> Links, string Text, string Html);
 
     private sealed record ClockAnswer(DateTimeOffset Now, bool Simulated);
+
+    private sealed record MailReport(string? Id, string? Event, DateTimeOffset? At, string? Url);
 
     private sealed record ClockMove(string? Advance, DateTimeOffset? To);
 }

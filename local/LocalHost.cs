@@ -36,7 +36,7 @@ public static class LocalHost
         try
         {
             var tables = new SqliteTables(store);
-            await LocalSecrets.FillAsync(settings, tables);
+            var mailKey = await LocalSecrets.FillAsync(settings, tables);
             var clock = await ClockAsync(options, tables);
 
             var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions
@@ -56,6 +56,7 @@ public static class LocalHost
 
             AddAdapters(builder.Services, store, tables, clock);
             builder.Services.AddSingleton(options).AddSingleton(new DemoSize(options.Customers ?? DemoPlayer.DefaultCustomers, DemoPlayer.YearDays, options.Seed ?? 1));
+            builder.Services.AddSingleton(mailKey).AddSingleton<SandboxMail>();
             AddShared(builder.Services, settings, templates, configuration);
             services?.Invoke(builder.Services);
 
@@ -103,7 +104,7 @@ public static class LocalHost
     {
         services.AddSingleton(settings).AddSingleton(templates).AddSingleton(configuration);
         services.AddSingleton<BodyStore>().AddSingleton<DeadLetters>().AddSingleton<IntakeCounters>().AddSingleton<StripeMode>().AddSingleton<IntakeEndpoints>();
-        services.AddSingleton<UserTies>().AddSingleton<StripeIntake>().AddSingleton<AppIntake>().AddSingleton<InboxProcessor>();
+        services.AddSingleton<UserTies>().AddSingleton<StripeIntake>().AddSingleton<AppIntake>().AddSingleton<MailIntake>().AddSingleton<InboxProcessor>();
         services.AddSingleton<FlowDispatch>().AddSingleton<FlowAdvance>().AddSingleton<FlowStop>().AddSingleton<DailySweep>();
         services.AddSingleton<LinkTokens>().AddSingleton<LinkActions>().AddSingleton<EmailComposer>();
         services.AddSingleton(all => new LinkBuilder(all.GetRequiredService<LinkTokens>(), () => settings.Web.PublicUrl is { } url ? new Uri(url) : all.GetRequiredService<LocalAddress>().Root));

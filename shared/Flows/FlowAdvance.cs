@@ -2,6 +2,7 @@ using RetentionFunctions.Customers;
 using RetentionFunctions.Email;
 using RetentionFunctions.Settings;
 using RetentionFunctions.Storage;
+using RetentionFunctions.Telemetry;
 
 namespace RetentionFunctions.Flows;
 
@@ -21,6 +22,20 @@ public sealed class FlowAdvance(ITables tables, IMailer mailer, EmailComposer co
     /// <summary>Advances the run as far as it goes now. When to call again; null when it has ended.</summary>
     /// <exception cref="TransientStorageException">The store faltered; call again.</exception>
     public async Task<DateTimeOffset?> AdvanceAsync(RunId id, CancellationToken cancel = default)
+    {
+        using var span = RetentionTelemetry.Advancing(id.Flow);
+        try
+        {
+            return await LookAsync(id, cancel);
+        }
+        catch (Exception e) when (!cancel.IsCancellationRequested)
+        {
+            span.Fault(e);
+            throw;
+        }
+    }
+
+    private async Task<DateTimeOffset?> LookAsync(RunId id, CancellationToken cancel)
     {
         // Each round does one thing; conflicts with other writers only mean another round.
         for (var round = 0; round < 50; round++)
@@ -97,6 +112,7 @@ public sealed class FlowAdvance(ITables tables, IMailer mailer, EmailComposer co
         switch (outcome)
         {
             case MailOutcome.NotSent notSent:
+                RetentionTelemetry.Email(id.Flow, MailResult.NotSent);
                 await tables.TryReplaceAsync(key, mail.Value with { Result = MailResult.NotSent, Reason = notSent.Reason, At = now }, mail.ETag, cancel);
                 return now + Min(FirstRetry * Math.Pow(2, Math.Min(mail.Value.Attempts - 1, 10)), LongestRetry);
             case MailOutcome.Accepted accepted:
@@ -121,11 +137,12 @@ public sealed class FlowAdvance(ITables tables, IMailer mailer, EmailComposer co
         var mailKey = Keys.Mail(id.CustomerId, id.Flow, id.Occasion, settled.Step);
         for (var attempt = 0; attempt < 10; attempt++)
         {
-            var sent = new SentStep(settled.Step, settled.Template, settled.At, settled.Result);
+            var sent = SentStep.Of(settled);
             var after = view.Customer with
             {
                 LastMarketingMailAt = run.Value.Definition.Kind == MailKind.Marketing && settled.Result is MailResult.Accepted or MailResult.Unknown ? settled.At : view.Customer.LastMarketingMailAt,
-                Suppressed = settled.Result == MailResult.Refused ? view.Customer.Suppressed ?? new Suppression(now, $"the provider refused the address: {settled.Reason}") : view.Customer.Suppressed,
+                // Of what was taken and then dropped the provider's own event says whether the address is at fault (MailFacts).
+                Suppressed = settled is { Result: MailResult.Refused, Dropped: null } ? view.Customer.Suppressed ?? new Suppression(now, $"the provider refused the address: {settled.Reason}") : view.Customer.Suppressed,
             };
             Write[] writes =
             [
@@ -133,7 +150,11 @@ public sealed class FlowAdvance(ITables tables, IMailer mailer, EmailComposer co
                 new Write.Replace(RowOf(id).Key, TablesExtensions.Write(run.Value with { Sent = [.. run.Value.Sent, sent], Status = RunStatus.Running, DueAt = null }), run.ETag),
                 new Write.Replace(Keys.Customer(id.CustomerId).Key, TablesExtensions.Write(after), view.ETag),
             ];
-            if (await tables.TryCommitAsync(mailKey.Partition, writes, cancel)) return;
+            if (await tables.TryCommitAsync(mailKey.Partition, writes, cancel))
+            {
+                RetentionTelemetry.Email(id.Flow, settled.Result);
+                return;
+            }
 
             // Somebody else changed the customer or the run while the e-mail went out: the same facts on what stands now.
             mail = await tables.GetAsync<MailRecord>(mailKey, cancel);
@@ -180,7 +201,9 @@ public sealed class FlowAdvance(ITables tables, IMailer mailer, EmailComposer co
             after = after with { LastStarts = after.LastStarts.Where(s => s.Key != id.Flow).ToDictionary(StringComparer.Ordinal) };
         }
         writes.Add(new Write.Replace(Keys.Customer(id.CustomerId).Key, TablesExtensions.Write(after), view.ETag));
-        return await tables.TryCommitAsync(RowOf(id).Partition, writes, cancel);
+        if (!await tables.TryCommitAsync(RowOf(id).Partition, writes, cancel)) return false;
+        RetentionTelemetry.Ended(ended);
+        return true;
     }
 
     private static EmailRequest Request(Run run, FlowSubject subject, int step, DateTimeOffset now)
@@ -188,7 +211,7 @@ public sealed class FlowAdvance(ITables tables, IMailer mailer, EmailComposer co
         var renewing = subject.Customer.Subscriptions.Where(s => s.Mrr > 0).OrderBy(s => s.Latest.PeriodEndAt).FirstOrDefault();
         return new EmailRequest
         {
-            Id = $"{run.Id}|{step}",
+            Id = MailArguments.IdOf(run.Id, step),
             Customer = subject.Customer,
             Flow = run.Id.Flow,
             Occasion = run.Id.Occasion,

@@ -1,6 +1,7 @@
 using RetentionFunctions.Customers;
 using RetentionFunctions.Settings;
 using RetentionFunctions.Storage;
+using RetentionFunctions.Telemetry;
 
 namespace RetentionFunctions.Flows;
 
@@ -57,6 +58,7 @@ public sealed class FlowDispatch(ITables tables, IFlowEngine engine, RetentionSe
             writes.Add(new Write.Upsert(Keys.Note(customer.Id, note.Id).Key, TablesExtensions.Write(note)));
         }
         if (!await tables.TryCommitAsync(key.Partition, writes, cancel)) return false;
+        RetentionTelemetry.Started(run);
         if (!held) await engine.StartAsync(run.Id, cancel);
         return true;
     }

@@ -104,7 +104,20 @@ public enum RunOutcome
 /// <param name="Template">The template.</param>
 /// <param name="At">When.</param>
 /// <param name="Result">What became of it.</param>
-public sealed record SentStep(int Step, string Template, DateTimeOffset At, MailResult Result);
+public sealed record SentStep(int Step, string Template, DateTimeOffset At, MailResult Result)
+{
+    /// <summary>When the customer's mail server took it; null where nobody said so.</summary>
+    public DateTimeOffset? DeliveredAt { get; init; }
+
+    /// <summary>When the customer first opened it or clicked in it; scanners do not count.</summary>
+    public DateTimeOffset? OpenedAt { get; init; }
+
+    /// <summary>When the customer first clicked in it; scanners do not count.</summary>
+    public DateTimeOffset? ClickedAt { get; init; }
+
+    /// <summary>The step as the row of its e-mail has it.</summary>
+    internal static SentStep Of(Email.MailRecord mail) => new(mail.Step, mail.Template, mail.At, mail.Result) { DeliveredAt = mail.DeliveredAt, OpenedAt = mail.OpenedAt, ClickedAt = mail.ClickedAt };
+}
 
 /// <summary>What became of an e-mail. A stored format.</summary>
 public enum MailResult

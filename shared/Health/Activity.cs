@@ -74,13 +74,13 @@ public static class Counter
     /// <summary>Number of satisfaction ratings.</summary>
     public const string SatisfactionCount = "satisfactionCount";
 
-    /// <summary>E-mails opened.</summary>
+    /// <summary>E-mails opened, each counted once, on the day of the first time.</summary>
     public const string EmailOpens = "emailOpens";
 
-    /// <summary>Links clicked in e-mails.</summary>
+    /// <summary>E-mails in which a link was clicked, each counted once, on the day of the first time.</summary>
     public const string EmailClicks = "emailClicks";
 
-    /// <summary>E-mails sent to the customer.</summary>
+    /// <summary>E-mails that reached the customer's mail server.</summary>
     public const string EmailsSent = "emailsSent";
 
     /// <summary>A signal that the founder defined, counted or summed.</summary>

@@ -4,6 +4,7 @@ using RetentionFunctions.Customers;
 using RetentionFunctions.Flows;
 using RetentionFunctions.Settings;
 using RetentionFunctions.Storage;
+using RetentionFunctions.Telemetry;
 
 namespace RetentionFunctions.Health;
 
@@ -47,13 +48,15 @@ public sealed partial class DailySweep(ITables tables, FlowDispatch flows, Reten
     /// <summary>One bucket: its customers and their activity, side by side.</summary>
     public async Task<BucketResult> BucketAsync(string bucket, ValueTierThresholds tiers, DateTimeOffset now, CancellationToken cancel = default)
     {
+        using var span = RetentionTelemetry.Sweeping();
         var asOf = Today(now);
         var result = new BucketResult();
         // One bucket is a small part of all: what belongs to its customers fits into memory, and each range is read once.
         var customers = new List<Row>();
         await foreach (var row in tables.QueryAsync(Keys.Customers(bucket), cancel)) customers.Add(row);
         var activities = await ByCustomerAsync<Activity>(Keys.ActivitiesOfBucket(bucket), cancel);
-        foreach (var activity in activities.Values.SelectMany(own => own)) result.Saw(activity.LastSeenAt);
+        // What the mail provider reports says nothing about the app: its silence must show all the same.
+        foreach (var activity in activities.Values.SelectMany(own => own).Where(a => a.Source != ActivityView.MailSource)) result.Saw(activity.LastSeenAt);
         if (customers.Count == 0) return result;
         var invoices = await ByCustomerAsync<Invoice>(Keys.InvoicesOfBucket(bucket), cancel);
         foreach (var row in customers)
@@ -88,6 +91,7 @@ public sealed partial class DailySweep(ITables tables, FlowDispatch flows, Reten
         if (result.Warning is not null) Log.Silent(log, result.Warning);
         await tables.UpsertAsync(Keys.Account("last-sweep"), result, cancel);
         await tables.UpsertAsync(Keys.SweepOf(Today(now)), result, cancel);
+        RetentionTelemetry.Swept(result.Customers, clock.GetUtcNow() - now);
         return result;
     }
 

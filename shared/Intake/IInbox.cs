@@ -30,4 +30,7 @@ public enum MessageKind
 
     /// <summary>One item of Segment's HTTP API.</summary>
     AppEvent,
+
+    /// <summary>What the mail provider reports of one customer's e-mails, verified at the door.</summary>
+    MailEvent,
 }

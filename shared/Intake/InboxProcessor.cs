@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using RetentionFunctions.Telemetry;
 
 namespace RetentionFunctions.Intake;
 
@@ -6,13 +7,30 @@ namespace RetentionFunctions.Intake;
 /// Handles one message of the inbox, in either host. What cannot be read becomes a dead letter at once; everything else throws, and the host
 /// delivers again until <see cref="MaxAttempts"/>, then calls <see cref="GiveUpAsync"/>.
 /// </summary>
-public sealed partial class InboxProcessor(BodyStore bodies, DeadLetters deadLetters, StripeIntake stripe, AppIntake app, TimeProvider clock, ILogger<InboxProcessor> log)
+public sealed partial class InboxProcessor(BodyStore bodies, DeadLetters deadLetters, StripeIntake stripe, AppIntake app, MailIntake mail, TimeProvider clock, ILogger<InboxProcessor> log)
 {
     /// <summary>Deliveries before a message is given up; the same as the queue's <c>maxDeliveryCount</c> on Azure.</summary>
     public const int MaxAttempts = 10;
 
     /// <summary>Handles it; may be repeated at any point.</summary>
     public async Task HandleAsync(InboxMessage message, int attempt, CancellationToken cancel = default)
+    {
+        using var span = RetentionTelemetry.Handling(message.Kind);
+        RetentionTelemetry.Began(message.Kind, clock.GetUtcNow() - message.ReceivedAt);
+        try
+        {
+            await HandleOnceAsync(message, attempt, cancel);
+            RetentionTelemetry.Handled(message.Kind);
+        }
+        catch (Exception e) when (!cancel.IsCancellationRequested)
+        {
+            RetentionTelemetry.Failed(message.Kind);
+            span.Fault(e);
+            throw;
+        }
+    }
+
+    private async Task HandleOnceAsync(InboxMessage message, int attempt, CancellationToken cancel)
     {
         if (await bodies.BodyOfAsync(message, cancel) is not { } body) return;
         try
@@ -21,6 +39,7 @@ public sealed partial class InboxProcessor(BodyStore bodies, DeadLetters deadLet
             {
                 MessageKind.StripeEvent => stripe.HandleAsync(body, cancel),
                 MessageKind.AppEvent => app.HandleAsync(body, cancel),
+                MessageKind.MailEvent => mail.HandleAsync(body, cancel),
                 _ => throw new UnreadableException($"There is no reader for messages of the kind '{message.Kind}'."),
             });
         }
@@ -28,6 +47,7 @@ public sealed partial class InboxProcessor(BodyStore bodies, DeadLetters deadLet
         {
             Log.Unreadable(log, message.Id, e.Message);
             await deadLetters.KeepAsync(message, body, e.Message, attempt, clock.GetUtcNow(), cancel);
+            RetentionTelemetry.Died(message.Kind, "unreadable");
         }
         await bodies.DoneAsync(message, cancel);
     }
@@ -38,6 +58,7 @@ public sealed partial class InboxProcessor(BodyStore bodies, DeadLetters deadLet
         Log.GivenUp(log, message.Id, attempts, lastError);
         if (await bodies.BodyOfAsync(message, cancel) is not { } body) return;
         await deadLetters.KeepAsync(message, body, $"Handling failed {attempts} times; the last time: {lastError}", attempts, clock.GetUtcNow(), cancel);
+        RetentionTelemetry.Died(message.Kind, "given_up");
         await bodies.DoneAsync(message, cancel);
     }
 

@@ -48,6 +48,6 @@ public sealed class IntakeCounters(ITables tables, TimeProvider clock)
 
 /// <summary>How often something came in on a day.</summary>
 /// <param name="On">The UTC day.</param>
-/// <param name="Name">What: <c>stripe.unhandled.charge.succeeded</c>, <c>stripe.other-mode</c>, <c>app.ignored</c>.</param>
+/// <param name="Name">What: <c>stripe.unhandled.charge.succeeded</c>, <c>stripe.other-mode</c>, <c>app.ignored</c>, <c>mail.unknown</c>.</param>
 /// <param name="Count">How often.</param>
 public sealed record DailyCount(DateOnly On, string Name, long Count);

@@ -100,6 +100,9 @@ public sealed class WebSettings
 
     /// <summary>Largest body of an app-event request, in bytes. Segment's own limit for a batch is 500 KB.</summary>
     public int MaxAppBodyBytes { get; set; } = 512 * 1024;
+
+    /// <summary>Largest body of a request with events of e-mails, in bytes. SendGrid gathers up to 768 KB.</summary>
+    public int MaxMailBodyBytes { get; set; } = 1024 * 1024;
 }
 
 /// <summary>How MRR and value tiers are counted (DEFINITIONS).</summary>

@@ -56,12 +56,22 @@ internal static class SettingRules
         // 500 KB: Segment's documented limit of one batch, which its SDKs fill.
         new(typeof(WebSettings), nameof(WebSettings.MaxAppBodyBytes)) { Min = 500 * 1000, Max = 16 * 1024 * KiB, Because = "Segment's SDKs send batches of up to 500 KB" },
 
+        // 768 KB: the size up to which SendGrid gathers events for one request (its overview of the Event Webhook).
+        new(typeof(WebSettings), nameof(WebSettings.MaxMailBodyBytes)) { Min = 768 * KiB, Max = 16 * 1024 * KiB, Because = "SendGrid gathers up to 768 KB of events for one request" },
+
         new(typeof(EmailSettings), nameof(EmailSettings.FromName)) { Wrong = NotOneLine, Example = "Ada from Acme" },
         new(typeof(EmailSettings), nameof(EmailSettings.From)) { Wrong = NotEmail, Format = "email" },
         new(typeof(EmailSettings), nameof(EmailSettings.BillingFromName)) { Wrong = NotOneLine, Example = "Acme Billing" },
         new(typeof(EmailSettings), nameof(EmailSettings.BillingFrom)) { Wrong = NotEmail, Format = "email" },
         new(typeof(EmailSettings), nameof(EmailSettings.ReplyTo)) { Wrong = NotEmail, Format = "email", Example = "ada@example.com" },
         new(typeof(EmailSettings), nameof(EmailSettings.PostalAddress)) { Wrong = Blank },
+
+        new(typeof(SendGridSettings), nameof(SendGridSettings.EventPublicKeys)) { Wrong = NotEventKey, Example = "MFkwEwYHKoZIzj0CAQYI…" },
+        new(typeof(SendGridSettings), nameof(SendGridSettings.ToleranceSeconds)) { Min = 60, Max = 7 * 24 * 3600, Because = "clocks differ by seconds, and SendGrid repeats for a day" },
+        new(typeof(EngagementSettings), nameof(EngagementSettings.OpenSeconds)) { Min = 0, Max = 3600, Because = "it counts seconds after delivery" },
+        new(typeof(EngagementSettings), nameof(EngagementSettings.ClickSeconds)) { Min = 0, Max = 3600, Because = "it counts seconds after delivery" },
+        new(typeof(EngagementSettings), nameof(EngagementSettings.BurstSeconds)) { Min = 0, Max = 60, Because = "it counts seconds between clicks" },
+        new(typeof(EngagementSettings), nameof(EngagementSettings.BurstLinks)) { Min = 2, Max = 50, Because = "one link alone is what a customer clicks" },
 
         new(typeof(CustomerSettings), nameof(CustomerSettings.PastDueDays)) { Min = 0, Max = 365, Because = "it counts days" },
         new(typeof(CustomerSettings), nameof(CustomerSettings.TierAShare)) { Min = 0, Max = 1, Because = "it is a share of all paying customers" },
@@ -116,6 +126,9 @@ internal static class SettingRules
             ? $"'{text}' is Windows' name of a time zone; its IANA name is '{iana}'"
             : $"'{text}' is not an IANA time zone (continent/city)";
     }
+
+    private static string? NotEventKey(string text) =>
+        Intake.Mail.SendGridSignature.IsPublicKey(text) ? null : "is not a verification key as SendGrid shows it: the base64 of a public key on the curve P-256, on one line";
 
     private static string? NotWebhookSecret(string text) =>
         text.StartsWith("whsec_", StringComparison.Ordinal) && text.Length > "whsec_".Length ? null : "does not begin with whsec_, as Stripe's signing secrets do (an API key is something else)";

@@ -190,7 +190,7 @@ public sealed record ApiFlow(
     internal static ApiFlow Of(Run run) => new(
         run.Id.CustomerId, run.Id.Flow, run.Id.Occasion, Words.Of(run.Status), run.Outcome is { } outcome ? Words.Of(outcome) : null, run.Preview,
         run.StartedAt, run.DueAt, run.EndedAt, run.Because, run.EndedBecause,
-        [.. run.Sent.Select(s => new ApiSentStep(s.Step, s.Template, s.At, Words.Of(s.Result)))]);
+        [.. run.Sent.Select(s => new ApiSentStep(s.Step, s.Template, s.At, Words.Of(s.Result), s.DeliveredAt, s.OpenedAt, s.ClickedAt))]);
 }
 
 /// <summary>One step of a run that is done.</summary>
@@ -198,7 +198,13 @@ public sealed record ApiFlow(
 /// <param name="Template">The template.</param>
 /// <param name="At">When.</param>
 /// <param name="Result"><c>sending, not_sent, accepted, refused, unknown, previewed</c>.</param>
-public sealed record ApiSentStep(int Step, string Template, DateTimeOffset At, string Result);
+/// <param name="DeliveredAt">When the customer's mail server took it; left out where the provider does not say.</param>
+/// <param name="OpenedAt">When the customer, and no machine, first opened it or clicked in it; left out where that was not seen.</param>
+/// <param name="ClickedAt">When the customer, and no machine, first clicked in it; left out where that was not seen.</param>
+public sealed record ApiSentStep(int Step, string Template, DateTimeOffset At, string Result,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] DateTimeOffset? DeliveredAt,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] DateTimeOffset? OpenedAt,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] DateTimeOffset? ClickedAt);
 
 /// <summary>A message that could not be handled.</summary>
 /// <param name="Id">The id of the message.</param>

@@ -16,6 +16,8 @@ public sealed class CustomerQueries(ITables tables)
     // Enough to hide the way to Azure's tables, few enough not to be throttled.
     private const int BucketsAtOnce = 16;
 
+    private static readonly string[] MailSteps = ["processed", "delivered", "open", "click"];
+
     /// <summary>Every customer, in no order. App users not yet tied to a customer are not customers.</summary>
     public Task<IReadOnlyList<Customer>> AllAsync(CancellationToken cancel = default) =>
         OfAllBucketsAsync<Customer>(Keys.Customers, customer => !customer.IsUntiedUser, cancel);
@@ -37,7 +39,8 @@ public sealed class CustomerQueries(ITables tables)
     public async Task<CustomerDetail?> GetAsync(string id, CancellationToken cancel = default)
     {
         if (await tables.GetAsync<Customer>(Keys.Customer(id), cancel) is not { Value: { IsUntiedUser: false } customer }) return null;
-        var events = await tables.ListAsync<EventMarker>(Keys.Events(id), cancel);
+        // That an e-mail was delivered, opened or clicked in stands on its own row; without those of machines.
+        var events = (await tables.ListAsync<EventMarker>(Keys.Events(id), cancel)).FindAll(e => !e.FromMail || !MailSteps.Contains(e.Type));
         return new CustomerDetail
         {
             Customer = customer,
@@ -163,7 +166,7 @@ public sealed class CustomerQueries(ITables tables)
 
     // Opens of e-mails are kept as activity too; they are no use of the product.
     private async Task<DateTimeOffset?> LastSeenAsync(string customerId, CancellationToken cancel) =>
-        (await tables.ListAsync<Activity>(Keys.Activities(customerId), cancel)).Where(a => a.Source != "mail").Max(a => a.LastActiveAt);
+        (await tables.ListAsync<Activity>(Keys.Activities(customerId), cancel)).Where(a => a.Source != ActivityView.MailSource).Max(a => a.LastActiveAt);
 
     private static List<Run> InOrder(IEnumerable<Run> runs) =>
         [.. runs.OrderByDescending(r => r.StartedAt).ThenBy(r => r.Id.ToString(), StringComparer.Ordinal)];

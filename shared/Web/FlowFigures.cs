@@ -69,6 +69,9 @@ public sealed record FlowFigures
             Accepted = sent.Count(s => s.Result == MailResult.Accepted),
             Unknown = sent.Count(s => s.Result == MailResult.Unknown),
             Refused = sent.Count(s => s.Result == MailResult.Refused),
+            Delivered = sent.Count(s => s.DeliveredAt is not null),
+            Opened = sent.Count(s => s.OpenedAt is not null),
+            Clicked = sent.Count(s => s.ClickedAt is not null),
             Waiting = here.Count(r => r.Status != RunStatus.Ended),
             Ended = ByOutcome(here),
         };
@@ -103,6 +106,15 @@ public sealed record FlowPlace
 
     /// <summary>E-mails that the provider would not take.</summary>
     public required int Refused { get; init; }
+
+    /// <summary>E-mails of which the provider reported that they were delivered; 0 also where it reports nothing.</summary>
+    public required int Delivered { get; init; }
+
+    /// <summary>E-mails that the customer opened or clicked in, without those that only machines did.</summary>
+    public required int Opened { get; init; }
+
+    /// <summary>E-mails in which the customer clicked, without those in which only machines did.</summary>
+    public required int Clicked { get; init; }
 
     /// <summary>Runs that stand here now.</summary>
     public required int Waiting { get; init; }

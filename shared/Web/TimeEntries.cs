@@ -1,4 +1,5 @@
 using RetentionFunctions.Customers;
+using RetentionFunctions.Email;
 using RetentionFunctions.Flows;
 
 namespace RetentionFunctions.Web;
@@ -38,15 +39,26 @@ public sealed record TimeEntry(DateTimeOffset At, TimeEntryKind Kind, string Tit
     internal static IReadOnlyList<TimeEntry> Of(CustomerDetail detail) =>
     [
         .. detail.Events.Select(OfEvent)
-            .Concat(detail.Mails.Select(m => new TimeEntry(m.At, TimeEntryKind.Email, m.Subject, Words.Shown(m.Result).ToLowerInvariant() + (m.Reason is null ? "" : $": {m.Reason}"), $"{m.Flow} step {m.Step}", m.Id)))
+            .Concat(detail.Mails.SelectMany(OfMail))
             .Concat(detail.Runs.SelectMany(OfRun))
             .Concat(detail.Notes.Select(n => new TimeEntry(n.At, TimeEntryKind.Note, n.By, n.Text, "note")))
             .Concat(ScoreLine.Of(detail.Scores).Points.Where(p => p.Change is not null).Select(OfTurn))
             .OrderByDescending(e => e.At).ThenByDescending(e => e.Kind),
     ];
 
+    private static IEnumerable<TimeEntry> OfMail(MailRecord mail)
+    {
+        var source = $"{mail.Flow} step {mail.Step}";
+        var fate = Words.Shown(mail.Result).ToLowerInvariant() + (mail.DeliveredAt is null || mail.Bounced is not null ? "" : ", delivered") + (mail.Reason is null ? "" : $": {mail.Reason}");
+        yield return new TimeEntry(mail.At, TimeEntryKind.Email, mail.Subject, fate, source, mail.Id);
+        // A click without an open before it is one thing that the customer did.
+        if (mail.OpenedAt is { } opened && opened != mail.ClickedAt) yield return new TimeEntry(opened, TimeEntryKind.Email, "Opened", mail.Subject, source, mail.Id);
+        if (mail.ClickedAt is { } clicked) yield return new TimeEntry(clicked, TimeEntryKind.Email, "Clicked", mail.Subject, source, mail.Id);
+    }
+
     private static TimeEntry OfEvent(EventMarker marker) => marker.FromApp
         ? new TimeEntry(marker.At, TimeEntryKind.Event, marker.Did, "", "your app")
+        : marker.FromMail ? new TimeEntry(marker.At, TimeEntryKind.Email, $"E-mail: {marker.Type}", marker.Did, "mail provider")
         : new TimeEntry(marker.At, IsPayment(marker.Type) ? TimeEntryKind.Payment : TimeEntryKind.Event, marker.Type, marker.Did, "Stripe");
 
     // A score is of a day; it stands at the day's begin, because what it saw came before.

@@ -42,6 +42,7 @@ internal sealed class TestHost : IAsyncDisposable
         {
             ["Stripe:WebhookSecrets:0"] = Secret,
             ["AppEvents:WriteKey"] = WriteKey,
+            ["Email:SendGrid:EventPublicKeys:0"] = MailProvider.PublicKey,
             ["Product:Name"] = "Acme",
         }).AddInMemoryCollection(settings ?? []).Build();
         var app = await LocalHost.CreateAsync(
