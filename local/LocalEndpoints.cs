@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net;
 using RetentionFunctions.Email;
 using RetentionFunctions.Local.Demo;
+using RetentionFunctions.Local.Sandbox;
 using RetentionFunctions.Local.Sqlite;
 using RetentionFunctions.Web;
 
