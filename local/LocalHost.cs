@@ -1,9 +1,5 @@
-using Microsoft.AspNetCore.DataProtection;
-using Microsoft.AspNetCore.DataProtection.KeyManagement;
-using Microsoft.Extensions.Options;
 using RetentionFunctions.Email;
 using RetentionFunctions.Flows;
-using RetentionFunctions.Health;
 using RetentionFunctions.Intake;
 using RetentionFunctions.Links;
 using RetentionFunctions.Local.Demo;
@@ -55,19 +51,16 @@ public static class LocalHost
                 .AddFilter("Microsoft.AspNetCore.DataProtection", LogLevel.Error);
 
             AddAdapters(builder.Services, store, tables, clock);
-            AddShared(builder.Services, settings, templates, configuration);
+            builder.Services.AddRooms(settings, templates, configuration, all => all.GetRequiredService<LocalAddress>().Root);
             services?.Invoke(builder.Services);
 
             var app = builder.Build();
             foreach (var url in options.Urls.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)) app.Urls.Add(url);
-            var pipeline = WebPipeline.Build(app.Services, routes =>
+            app.Run(Composition.BuildPipeline(app.Services, routes =>
             {
-                IntakeEndpoints.Map(routes);
-                LinkEndpoints.Map(routes);
                 LocalEndpoints.Map(routes);
                 DemoEndpoints.Map(routes);
-            });
-            app.Run(pipeline);
+            }));
             return app;
         }
         catch
@@ -92,19 +85,6 @@ public static class LocalHost
         services.AddSingleton<LocalPump>().AddHostedService(all => all.GetRequiredService<LocalPump>());
         services.AddSingleton<DemoProgress>().AddSingleton<DemoPlayer>();
         services.AddSingleton(Actions);
-    }
-
-    private static void AddShared(IServiceCollection services, RetentionSettings settings, EmailTemplates templates, IConfiguration configuration)
-    {
-        services.AddSingleton(settings).AddSingleton(templates).AddSingleton(configuration);
-        services.AddSingleton<BodyStore>().AddSingleton<DeadLetters>().AddSingleton<IntakeCounters>().AddSingleton<StripeMode>().AddSingleton<IntakeEndpoints>();
-        services.AddSingleton<UserTies>().AddSingleton<StripeIntake>().AddSingleton<AppIntake>().AddSingleton<InboxProcessor>();
-        services.AddSingleton<FlowDispatch>().AddSingleton<FlowAdvance>().AddSingleton<FlowStop>().AddSingleton<DailySweep>();
-        services.AddSingleton<LinkTokens>().AddSingleton<LinkActions>().AddSingleton<EmailComposer>();
-        services.AddSingleton(all => new LinkBuilder(all.GetRequiredService<LinkTokens>(), () => settings.Web.PublicUrl is { } url ? new Uri(url) : all.GetRequiredService<LocalAddress>().Root));
-        services.AddDataProtection().SetApplicationName("RetentionFunctions");
-        services.AddSingleton<IConfigureOptions<KeyManagementOptions>>(all => new ConfigureOptions<KeyManagementOptions>(keys => keys.XmlRepository = new TablesKeyRing(all.GetRequiredService<ITables>())));
-        WebPipeline.AddServices(services);
     }
 
     private static WebActions Actions(IServiceProvider all)
