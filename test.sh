@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Restores, builds and tests everything. Needs the .NET 10 SDK; with Node.js it also tests with Segment's own SDK, with chromium in a real browser.
+# Projects whose packages this machine's feed lacks, and tests whose tools it lacks, are left out and said; REQUIRE_ALL=1 makes that a failure.
 # The last line is "N passed, N failed" or "N passed, N failed, N skipped"; the exit code is 0 only if something ran and nothing failed.
 set -u
 cd "$(dirname "$0")" || exit 1
@@ -11,6 +12,10 @@ results=TestResults
 rm -rf "$results" && mkdir -p "$results" || exit 1
 
 say() { printf '%s\n' "$*"; }
+lacking() { # a tool is missing: its tests are skipped, unless everything is required
+  [ -z "${REQUIRE_ALL:-}" ] || give_up "$* REQUIRE_ALL is set."
+  say "$*"
+}
 give_up() { # nothing could run: that counts as one failure
   say "$*"
   say "0 passed, 1 failed"
@@ -23,15 +28,18 @@ errors_of() { # the errors of a build log, each once, with paths from here
   sed -n 's/^[[:space:]]*\(.*error [A-Z][A-Za-z]*[0-9]*:.*\)$/\1/p' "$1" | sed "s|$PWD/||g; s/ \[[^]]*\]\$//" | sort -u
 }
 
-# A restore error that restore-exceptions.txt explains: NU1101 (no such package here) for a listed package,
-# NU1102 (not in this version) only for the listed version.
+pin_of() { sed -n "s/.*<PackageVersion Include=\"$1\" Version=\"\([^\"]*\)\".*/\1/p" Directory.Packages.props | head -n 1; }
+
+# A restore error that restore-exceptions.txt explains: NU1101 (no such package here) and NU1102 (not in this version) for a listed package in the listed version.
+# NU1101 does not say which version was asked for: there the pin says it, so that a mistyped one is told here too.
 explained() { # one error line
   local id version
   case $1 in
     *"error NU1102: "*" - Found "*) return 0 ;; # the second line of an NU1102: what the feed has instead
     *"error NU1101:"*)
       id=$(printf '%s\n' "$1" | sed -n 's/.*Unable to find package \([^ ]*\)\. .*/\1/p')
-      awk -v id="$id" '!/^#/ && NF >= 2 && tolower($2) == tolower(id) { found = 1 } END { exit !found }' restore-exceptions.txt ;;
+      version=$(pin_of "$id")
+      awk -v id="$id" -v version="$version" '!/^#/ && NF >= 3 && tolower($2) == tolower(id) && (version == "" || $3 == version) { found = 1 } END { exit !found }' restore-exceptions.txt ;;
     *"error NU1102:"*)
       id=$(printf '%s\n' "$1" | sed -n 's/.*Unable to find package \([^ ]*\) with version.*/\1/p')
       version=$(printf '%s\n' "$1" | sed -n 's/.*with version ([>=[:space:][]*\([^],) ]*\).*/\1/p')
@@ -49,6 +57,7 @@ restore() { # a solution or project; 0 restored, 1 failed, 2 failed for listed p
   while IFS= read -r error; do
     explained "$error" || { say "Restore failed:"; cat "$results/restore-errors.txt"; return 1; }
   done <"$results/restore-errors.txt"
+  if [ -n "${REQUIRE_ALL:-}" ]; then say "Restore failed, and REQUIRE_ALL is set:"; cat "$results/restore-errors.txt"; return 1; fi
   sed 's/ *: error .*//' "$results/restore-errors.txt" | sort -u >"$results/restore-projects.txt"
   return 2
 }
@@ -120,12 +129,12 @@ done <"$results/projects.txt"
 client=tests/segment-client
 if [ ! -f "$client/package-lock.json" ]; then :
 elif ! command -v node >/dev/null 2>&1 || ! command -v npm >/dev/null 2>&1; then
-  say "No Node.js here: the test with Segment's own SDK is skipped."
+  lacking "No Node.js here: the test with Segment's own SDK is skipped."
 elif [ "$client/node_modules/.package-lock.json" -nt "$client/package-lock.json" ]; then :
 elif ! (cd "$client" && npm ci --no-audit --no-fund --loglevel=error) >"$results/npm.log" 2>&1; then
   if grep -qE 'EUSAGE|ETARGET|EINTEGRITY' "$results/npm.log" || [ ! -s "$results/npm.log" ]; then cat "$results/npm.log"; give_up "npm ci failed in $client."; fi
   rm -rf "$client/node_modules"
-  say "npm could not fetch Segment's SDK ($(sed -n 's/^npm error code //p' "$results/npm.log" | head -n 1)): the test with it is skipped."
+  lacking "npm could not fetch Segment's SDK ($(sed -n 's/^npm error code //p' "$results/npm.log" | head -n 1)): the test with it is skipped."
 fi
 
 # The tests in a browser drive the machine's own chromium (Browser.cs looks in the same places); Playwright would download one, which we never do.
@@ -142,7 +151,7 @@ install_browser() { # where it costs nobody a password
 }
 if [ -d tests/RetentionFunctions.BrowserTests ] && ! browser; then
   install_browser </dev/null >"$results/browser.log" 2>&1
-  browser || say "No chromium here: the tests in a browser are skipped. Debian: apt-get install chromium; elsewhere name one in the environment variable CHROMIUM."
+  browser || lacking "No chromium here: the tests in a browser are skipped. Debian: apt-get install chromium; elsewhere name one in the environment variable CHROMIUM."
 fi
 
 passed=0 failed=0 skipped=0

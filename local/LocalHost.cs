@@ -1,9 +1,5 @@
-using Microsoft.AspNetCore.DataProtection;
-using Microsoft.AspNetCore.DataProtection.KeyManagement;
-using Microsoft.Extensions.Options;
 using RetentionFunctions.Email;
 using RetentionFunctions.Flows;
-using RetentionFunctions.Health;
 using RetentionFunctions.Intake;
 using RetentionFunctions.Links;
 using RetentionFunctions.Local.Demo;
@@ -57,15 +53,13 @@ public static class LocalHost
             AddAdapters(builder.Services, store, tables, clock);
             builder.Services.AddSingleton(options).AddSingleton(new DemoSize(options.Customers ?? DemoPlayer.DefaultCustomers, DemoPlayer.YearDays, options.Seed ?? 1));
             builder.Services.AddSingleton(mailKey).AddSingleton<SandboxMail>();
-            AddShared(builder.Services, settings, templates, configuration);
+            builder.Services.AddRooms(settings, templates, configuration, all => all.GetRequiredService<LocalAddress>().Root);
             services?.Invoke(builder.Services);
 
             var app = builder.Build();
             foreach (var url in options.Urls.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)) app.Urls.Add(url);
-            var pipeline = WebPipeline.Build(app.Services, routes =>
+            var pipeline = Composition.BuildPipeline(app.Services, routes =>
             {
-                IntakeEndpoints.Map(routes);
-                LinkEndpoints.Map(routes);
                 LocalEndpoints.Map(routes);
                 SandboxEndpoints.Map(routes);
                 DemoEndpoints.Map(routes);
@@ -98,19 +92,6 @@ public static class LocalHost
         services.AddSingleton<DemoStart>().AddHostedService(all => all.GetRequiredService<DemoStart>());
         // Asked for anew by every request: the demo's button makes the real clock a simulated one.
         services.AddTransient(Actions);
-    }
-
-    private static void AddShared(IServiceCollection services, RetentionSettings settings, EmailTemplates templates, IConfiguration configuration)
-    {
-        services.AddSingleton(settings).AddSingleton(templates).AddSingleton(configuration);
-        services.AddSingleton<BodyStore>().AddSingleton<DeadLetters>().AddSingleton<IntakeCounters>().AddSingleton<StripeMode>().AddSingleton<IntakeEndpoints>();
-        services.AddSingleton<UserTies>().AddSingleton<StripeIntake>().AddSingleton<AppIntake>().AddSingleton<MailIntake>().AddSingleton<InboxProcessor>();
-        services.AddSingleton<FlowDispatch>().AddSingleton<FlowAdvance>().AddSingleton<FlowStop>().AddSingleton<DailySweep>();
-        services.AddSingleton<LinkTokens>().AddSingleton<LinkActions>().AddSingleton<EmailComposer>();
-        services.AddSingleton(all => new LinkBuilder(all.GetRequiredService<LinkTokens>(), () => settings.Web.PublicUrl is { } url ? new Uri(url) : all.GetRequiredService<LocalAddress>().Root));
-        services.AddDataProtection().SetApplicationName("RetentionFunctions");
-        services.AddSingleton<IConfigureOptions<KeyManagementOptions>>(all => new ConfigureOptions<KeyManagementOptions>(keys => keys.XmlRepository = new TablesKeyRing(all.GetRequiredService<ITables>())));
-        WebPipeline.AddServices(services);
     }
 
     private static WebActions Actions(IServiceProvider all)

@@ -80,7 +80,7 @@ public sealed class DeadLetters(ITables tables, BodyStore bodies, IInbox inbox)
         if (await tables.GetAsync<DeadLetter>(key, cancel) is not { Value: var letter, ETag: var etag }) return false;
         // Without its body it was replayed or dropped by somebody else at this moment.
         if (await bodies.GetAsync(letter.BodyId, cancel) is not { } body) return false;
-        await inbox.EnqueueAsync([await bodies.FitAsync(new InboxMessage(letter.Session, letter.Id, letter.Kind, body, letter.ReceivedAt), cancel)], cancel);
+        await inbox.EnqueueAsync([await bodies.FitAsync(new InboxMessage(letter.Session, letter.Id, letter.Kind, body, letter.ReceivedAt) { Replay = letter.BodyId }, cancel)], cancel);
         if (await tables.TryCommitAsync(key.Partition, [new Write.Delete(key.Key, etag)], cancel)) await bodies.DeleteAsync(letter.BodyId, cancel);
         return true;
     }

@@ -20,6 +20,12 @@ public sealed record InboxMessage(string Session, string Id, MessageKind Kind, R
 {
     /// <summary>The body was over 200 KB: <see cref="Body"/> is the id under which its chunks are stored.</summary>
     public bool BodyStored { get; init; }
+
+    /// <summary>
+    /// Put back by hand: unique to this replay. A queue that remembers the ids of what it carried (Service Bus) must take the same id again then; null for what comes
+    /// through the doors.
+    /// </summary>
+    public string? Replay { get; init; }
 }
 
 /// <summary>Which reader a message is for. A stored format.</summary>

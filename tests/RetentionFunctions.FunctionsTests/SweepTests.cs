@@ -1,0 +1,58 @@
+using System.Collections.Concurrent;
+using Microsoft.DurableTask;
+using Microsoft.DurableTask.Client;
+using Microsoft.DurableTask.Testing;
+using RetentionFunctions.Functions;
+using RetentionFunctions.Health;
+using RetentionFunctions.Settings;
+using RetentionFunctions.Storage;
+
+namespace RetentionFunctions.FunctionsTests;
+
+public sealed class SweepTests
+{
+    [Fact]
+    public async Task Every_bucket_is_swept_once_and_what_was_found_comes_through_the_engine()
+    {
+        var swept = new ConcurrentBag<string>();
+        SweepWhole? whole = null;
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        await using var host = await DurableTaskTestHost.StartAsync(tasks =>
+        {
+            tasks.AddOrchestratorFunc<SweepResult>(nameof(Sweep), Sweep.RunAsync);
+            tasks.AddActivityFunc<string, ValueTierThresholds>(nameof(SweepTiers), (_, _) => new ValueTierThresholds(new Dictionary<string, long> { ["usd"] = 10_000 }, new Dictionary<string, long>()));
+            tasks.AddActivityFunc<SweepPart, List<BucketResult>>(nameof(SweepBuckets), (_, part) =>
+            {
+                Assert.Equal(10_000, part.Tiers.A["usd"]);
+                foreach (var bucket in part.Buckets) swept.Add(bucket);
+                return [.. part.Buckets.Select(bucket => new BucketResult { Customers = 1, LastSeenAt = part.Now, Tiers = { [HealthTier.Healthy] = 1 }, Candidates = { new Candidate(bucket, 5, "silent") } })];
+            });
+            tasks.AddActivityFunc<SweepWhole, SweepResult>(nameof(SweepFinish), (_, all) =>
+            {
+                whole = all;
+                return new SweepResult { At = all.Now, Customers = all.Buckets.Sum(b => b.Customers), Tiers = new Dictionary<HealthTier, int> { [HealthTier.Healthy] = all.Buckets.Sum(b => b.Tiers[HealthTier.Healthy]) }, Candidates = all.Buckets.Sum(b => b.Candidates.Count), Started = 0 };
+            });
+        }, cancellationToken: patience.Token);
+        await host.Client.ScheduleNewOrchestrationInstanceAsync(nameof(Sweep), null, new StartOrchestrationOptions { InstanceId = "sweep" }, patience.Token);
+        var end = await host.Client.WaitForInstanceCompletionAsync("sweep", getInputsAndOutputs: true, patience.Token);
+        Assert.True(end.RuntimeStatus == OrchestrationRuntimeStatus.Completed, end.FailureDetails?.ToString());
+        Assert.Equal(Keys.AllBuckets, swept.Order(StringComparer.Ordinal));
+        var result = end.ReadOutputAs<SweepResult>()!;
+        Assert.Equal((256, 256, 256), (result.Customers, result.Candidates, result.Tiers[HealthTier.Healthy]));
+        Assert.Equal(Keys.AllBuckets, whole!.Buckets.Select(b => b.Candidates.Single().CustomerId));
+        Assert.All(whole.Buckets, bucket => Assert.Equal(whole.Now, bucket.LastSeenAt));
+    }
+
+    [Theory]
+    [InlineData("UTC", "2026-01-10T06:00:00Z", "2026-01-10T06:00:00Z")]
+    [InlineData("UTC", "2026-01-10T05:59:59Z", "2026-01-09T06:00:00Z")]
+    [InlineData("UTC", "2026-01-10T23:45:00Z", "2026-01-10T06:00:00Z")]
+    // 6 o'clock in Kolkata is half past midnight, UTC.
+    [InlineData("Asia/Kolkata", "2026-01-10T00:30:00Z", "2026-01-10T00:30:00Z")]
+    [InlineData("Asia/Kolkata", "2026-01-10T00:29:00Z", "2026-01-09T00:30:00Z")]
+    // The night in which the clocks go forward.
+    [InlineData("Europe/Berlin", "2026-03-29T04:00:00Z", "2026-03-29T04:00:00Z")]
+    [InlineData("Europe/Berlin", "2026-03-29T03:59:00Z", "2026-03-28T05:00:00Z")]
+    public void The_sweep_was_last_due_at_the_set_hour_of_the_business(string zone, string now, string due) =>
+        Assert.Equal(DateTimeOffset.Parse(due), Functions.DailySweep.LastDue(DateTimeOffset.Parse(now), new RetentionSettings { Product = { TimeZone = zone } }));
+}
