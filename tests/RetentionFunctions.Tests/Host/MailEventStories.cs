@@ -38,7 +38,7 @@ public class MailEventStories
         Assert.Equal((mails[0].Item2.AddSeconds(2), mails[0].Item2.AddMinutes(5), mails[0].Item2.AddMinutes(6)), (mail.DeliveredAt, mail.OpenedAt, mail.ClickedAt));
         var sent = (await host.FlowsAsync())[0]["sent"]![0]!;
         Assert.Equal(mail.ClickedAt, (DateTimeOffset)sent["clickedAt"]!);
-        Assert.Contains("<dt>Clicked</dt><dd>1</dd>", await host.Http.GetStringAsync("/flows"));
+        Assert.Contains("1 delivered, 1 opened, 1 clicked", await host.Http.GetStringAsync("/flows"));
         Assert.Contains("Clicked", await host.Http.GetStringAsync("/customers/cus_Ada"));
     }
 
