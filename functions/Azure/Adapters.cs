@@ -8,6 +8,7 @@ using RetentionFunctions.Flows;
 using RetentionFunctions.Intake;
 using RetentionFunctions.Links;
 using RetentionFunctions.Storage;
+using RetentionFunctions.Telemetry;
 using RetentionFunctions.Web;
 using SendGrid;
 using Stripe;
@@ -32,7 +33,7 @@ public static class Adapters
         services.AddSingleton<DurableClients>().AddSingleton<DurableFlowEngine>().AddSingleton<IFlowEngine>(all => all.GetRequiredService<DurableFlowEngine>());
         services.AddSingleton<IMailer>(_ => new SendGridMailer(new SendGridClient(Http(MailTimeout), azure.SendGridKey)));
         services.AddSingleton<IBilling>(_ => new StripeBilling(new StripeClient(azure.StripeKey, httpClient: new SystemNetHttpClient(Http(BillingTimeout), maxNetworkRetries: 2))));
-        services.AddSingleton<SweepNow>();
+        services.AddSingleton<SweepNow>().AddHostedService<CounterFlush>();
         services.AddSingleton(all => new WebActions
         {
             StopRun = all.GetRequiredService<FlowStop>().StopAsync,
@@ -48,14 +49,11 @@ public static class Adapters
     public static IServiceCollection AddTelemetry(this IServiceCollection services)
     {
         var telemetry = services.AddOpenTelemetry().UseFunctionsWorkerDefaults()
-            .WithMetrics(metrics => metrics.AddMeter(Source))
-            .WithTracing(traces => traces.AddSource(Source));
+            .WithMetrics(metrics => metrics.AddMeter(RetentionTelemetry.Name))
+            .WithTracing(traces => traces.AddSource(RetentionTelemetry.Name));
         if (Environment.GetEnvironmentVariable("OTEL_EXPORTER_OTLP_ENDPOINT") is { Length: > 0 }) telemetry.UseOtlpExporter();
         return services;
     }
-
-    // The name of the Meter and of the ActivitySource in shared/.
-    private const string Source = "RetentionFunctions";
 
     // Connections are renewed, so that a change of the provider's addresses is noticed.
     private static HttpClient Http(TimeSpan timeout) => new(new SocketsHttpHandler { PooledConnectionLifetime = TimeSpan.FromMinutes(5) }) { Timeout = timeout };

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Net;
 using System.Text.Json;
 using RetentionFunctions.Email;
@@ -13,12 +12,6 @@ namespace RetentionFunctions.Functions;
 /// </summary>
 public sealed class SendGridMailer(ISendGridClient client) : IMailer
 {
-    // SendGrid gives these back at the top level of each event of its Event Webhook: ids, so that none of its own names is taken.
-    internal const string MailArgument = "retention_mail";
-    internal const string CustomerArgument = "retention_customer";
-    internal const string FlowArgument = "retention_flow";
-    internal const string StepArgument = "retention_step";
-
     /// <inheritdoc/>
     public bool Deduplicates => false;
 
@@ -71,13 +64,7 @@ public sealed class SendGridMailer(ISendGridClient client) : IMailer
         };
         message.AddTo(Address(email.To));
         foreach (var (name, value) in email.Headers) message.AddHeader(name, value);
-        message.AddCustomArgs(new Dictionary<string, string>
-        {
-            [MailArgument] = email.Id,
-            [CustomerArgument] = email.CustomerId,
-            [FlowArgument] = email.Flow,
-            [StepArgument] = email.Step.ToString(CultureInfo.InvariantCulture),
-        });
+        message.AddCustomArgs(MailArguments.Of(email).ToDictionary());
         message.AddCategories([email.Flow, email.Template]);
         // The e-mail has its own link and header to unsubscribe, for this customer and signed; SendGrid's would stop e-mails about payments too, and know nothing of us.
         message.SetSubscriptionTracking(false);

@@ -35,7 +35,16 @@ public sealed class IntakeCounters(ITables tables, TimeProvider clock)
         {
             foreach (var key in pending.Keys)
                 if (pending.TryRemove(key, out var by))
-                    await tables.ChangeAsync<Total>(Keys.Counter(key.On, key.Name), known => new Total((known?.Count ?? 0) + by), cancel);
+                    try
+                    {
+                        await tables.ChangeAsync<Total>(Keys.Counter(key.On, key.Name), known => new Total((known?.Count ?? 0) + by), cancel);
+                    }
+                    catch
+                    {
+                        // For the next time. It may have been written all the same: a count too high shows, one too low hides what was not handled.
+                        pending.AddOrUpdate(key, by, (_, since) => since + by);
+                        throw;
+                    }
         }
         finally
         {
