@@ -27,7 +27,7 @@ public sealed partial class DemoPlayer(
     public const int YearDays = 365;
 
     /// <summary>The clock stops at every multiple of this since the year's start: a failed payment is told within it, as after a short outage.</summary>
-    internal static readonly TimeSpan Stop = TimeSpan.FromHours(4);
+    internal static readonly TimeSpan Stop = TimeSpan.FromHours(6);
 
     // Few enough not to stand in each other's way on two cores, enough that their commits share the disk's one sync.
     private const int Senders = 16;
