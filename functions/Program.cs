@@ -30,9 +30,11 @@ try
     // 5. Where traces, metrics and logs go.
     builder.Services.AddTelemetry();
 
-    await using var host = (IAsyncDisposable)builder.Build();
-    await ((IHost)host).Services.GetRequiredService<AzureTables>().CreateAsync();
-    await ((IHost)host).RunAsync();
+    var host = builder.Build();
+    // Some adapters can only be disposed of asynchronously.
+    await using var disposal = (IAsyncDisposable)host;
+    await host.Services.GetRequiredService<AzureTables>().CreateAsync();
+    await host.RunAsync();
     return 0;
 }
 catch (Exception e) when (e is SettingsException or EmailTemplateException)

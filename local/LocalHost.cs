@@ -107,7 +107,7 @@ public static class LocalHost
             StopRun = all.GetRequiredService<FlowStop>().StopAsync,
             Sweep = pump.SweepAsync,
             Outbox = new OutboxView(
-                async cancel => [.. (await outbox.ListAsync(500, null, cancel)).Select(sent => new OutboxMail(sent.Email, sent.SentAt))],
+                async cancel => [.. (await outbox.ListAsync(OutboxView.Shown + 1, null, cancel)).Select(sent => new OutboxMail(sent.Email, sent.SentAt))],
                 async (id, cancel) => await outbox.GetAsync(id, cancel) is { } sent ? new OutboxMail(sent.Email, sent.SentAt) : null),
             AdvanceClock = clock.IsSimulated ? (span, cancel) => demo.AdvanceAsync(clock.GetUtcNow() + span, cancel) : null,
             PlayDemo = start.BeginAsync,

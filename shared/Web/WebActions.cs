@@ -46,11 +46,15 @@ public sealed record DemoState(bool Playing, double Share, string? Failed)
 }
 
 /// <summary>The e-mails that a host keeps instead of sending them.</summary>
-/// <param name="List">All of them, newest first.</param>
+/// <param name="List">The newest, newest first: one more than <see cref="Shown"/> where there are more.</param>
 /// <param name="Get">One of them by <see cref="OutgoingEmail.Id"/>; null where there is none.</param>
 public sealed record OutboxView(
     Func<CancellationToken, Task<IReadOnlyList<OutboxMail>>> List,
-    Func<string, CancellationToken, Task<OutboxMail?>> Get);
+    Func<string, CancellationToken, Task<OutboxMail?>> Get)
+{
+    /// <summary>How many the page shows.</summary>
+    public const int Shown = 500;
+}
 
 /// <summary>One e-mail of the outbox.</summary>
 /// <param name="Email">The e-mail as it would have gone out.</param>
