@@ -152,6 +152,12 @@ public static class Keys
     /// <summary>What the sweeps of all days found, in order of time.</summary>
     public static KeyRange Sweeps => Range("x-sweeps", "sweep|");
 
+    /// <summary>Where a job stands.</summary>
+    public static RowKey Job(string name) => new("x-jobs", $"job|{Escape(name)}");
+
+    /// <summary>All jobs that were ever started.</summary>
+    public static KeyRange Jobs => Range("x-jobs", "job|");
+
     /// <summary>What the local host's sandbox saw of a subscription or invoice.</summary>
     public static RowKey SandboxObject(string id) => new("x-sandbox", $"object|{Escape(id)}");
 

@@ -48,6 +48,9 @@ public static class RetentionTelemetry
     /// <summary>Requests that a door refused: a counter, by <see cref="Kind"/> and <see cref="Reason"/>.</summary>
     public const string RequestsRefused = "retention.requests.refused";
 
+    /// <summary>Jobs that came to an end: a counter, by <see cref="Job"/> and <see cref="Outcome"/> (<c>done</c>, <c>failed</c>).</summary>
+    public const string JobsEnded = "retention.jobs.ended";
+
     /// <summary>The span of handling a message, by <see cref="Kind"/>.</summary>
     public const string HandleSpan = "inbox.handle";
 
@@ -57,7 +60,7 @@ public static class RetentionTelemetry
     /// <summary>The span of one bucket of the sweep.</summary>
     public const string BucketSpan = "sweep.bucket";
 
-    /// <summary>The tag: <c>stripe</c>, <c>app</c>, <c>mail</c>.</summary>
+    /// <summary>The tag: <c>stripe</c>, <c>app</c>, <c>mail</c>, <c>job</c>.</summary>
     public const string Kind = "kind";
 
     /// <summary>The tag: why, in a word.</summary>
@@ -65,6 +68,9 @@ public static class RetentionTelemetry
 
     /// <summary>The tag: the name of the flow in the settings.</summary>
     public const string Flow = "flow";
+
+    /// <summary>The tag: the name of the job.</summary>
+    public const string Job = "job";
 
     /// <summary>The tag: how it came out.</summary>
     public const string Outcome = "outcome";
@@ -83,6 +89,7 @@ public static class RetentionTelemetry
     private static readonly Histogram<double> SweepDurationHistogram = Meter.CreateHistogram<double>(SweepDuration, "s", "How long a sweep took");
     private static readonly Histogram<long> SweepCustomersHistogram = Meter.CreateHistogram<long>(SweepCustomers, "{customer}", "Customers scored by a sweep");
     private static readonly Counter<long> RequestsRefusedCounter = Meter.CreateCounter<long>(RequestsRefused, "{request}", "Requests that a door refused");
+    private static readonly Counter<long> JobsEndedCounter = Meter.CreateCounter<long>(JobsEnded, "{job}", "Jobs that came to an end");
 
     internal static void Accepted(MessageKind kind, int events) => EventsAcceptedCounter.Add(events, Tag(Kind, Of(kind)));
 
@@ -117,6 +124,8 @@ public static class RetentionTelemetry
         SweepCustomersHistogram.Record(customers);
     }
 
+    internal static void JobEnded(string job, bool done) => JobsEndedCounter.Add(1, Tag(Job, job), Tag(Outcome, done ? "done" : "failed"));
+
     internal static Activity? Handling(MessageKind kind) => Source.StartActivity(HandleSpan, ActivityKind.Consumer)?.SetTag(Kind, Of(kind));
 
     internal static Activity? Advancing(string flow) => Source.StartActivity(AdvanceSpan)?.SetTag(Flow, flow);
@@ -131,6 +140,7 @@ public static class RetentionTelemetry
         MessageKind.StripeEvent => "stripe",
         MessageKind.AppEvent => "app",
         MessageKind.MailEvent => "mail",
+        MessageKind.Job => "job",
         _ => "other",
     };
 
