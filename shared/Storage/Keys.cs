@@ -22,6 +22,9 @@ public static class Keys
     /// <summary>All buckets in order.</summary>
     public static IEnumerable<string> AllBuckets => Enumerable.Range(0, Buckets).Select(i => i.ToString("x2", CultureInfo.InvariantCulture));
 
+    /// <summary>Whether a partition is the bucket of customers.</summary>
+    public static bool IsBucket(string partition) => partition.Length == 2 && char.IsAsciiHexDigitLower(partition[0]) && char.IsAsciiHexDigitLower(partition[1]);
+
     /// <summary>A stable share in [0, 1) for a customer and a purpose: who is held out, who gets which variant.</summary>
     public static double Share(string customerId, string purpose) =>
         BitConverter.ToUInt32(Hash($"{purpose}\n{customerId}"), 4) / (uint.MaxValue + 1.0);
@@ -94,6 +97,9 @@ public static class Keys
 
     /// <summary>The e-mails of a customer.</summary>
     public static KeyRange Mails(string customerId) => RangeOf(customerId, "mail");
+
+    /// <summary>All e-mails of a bucket.</summary>
+    public static KeyRange MailsOfBucket(string bucket) => Range(bucket, "mail|");
 
     /// <summary>A note on a customer.</summary>
     public static RowKey Note(string customerId, string noteId) => Of(customerId, "note", noteId);

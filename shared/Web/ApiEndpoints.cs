@@ -23,6 +23,7 @@ internal static class ApiEndpoints
         api.MapPost("/dead-letters/{id}/replay", ReplayAsync);
         api.MapDelete("/dead-letters/{id}", DropAsync);
         api.MapGet("/counters", CountersAsync);
+        api.MapGet("/system", async (SystemQueries system, WebActions actions, CancellationToken cancel) => Json(ApiSystem.Of(await system.ReadAsync(actions, cancel))));
         api.MapPost("/sweep", async (WebActions actions, CancellationToken cancel) => Json(ApiSweep.Of(await actions.Sweep(cancel))));
     }
 

@@ -245,6 +245,8 @@ internal sealed class InterleavedTables(ITables inner) : ITables
         }
     }
 
+    public IAsyncEnumerable<Row> ScanAsync(RowKey? after = null, CancellationToken cancel = default) => inner.ScanAsync(after, cancel);
+
     public async Task<bool> TryCommitAsync(string partition, IReadOnlyList<Write> writes, CancellationToken cancel = default)
     {
         await Task.Yield();
