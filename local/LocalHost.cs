@@ -1,4 +1,5 @@
 using RetentionFunctions.Email;
+using RetentionFunctions.Erasure;
 using RetentionFunctions.Flows;
 using RetentionFunctions.Intake;
 using RetentionFunctions.Jobs;
@@ -86,7 +87,7 @@ public static class LocalHost
         services.AddSingleton<SqliteDueTable>().AddSingleton<IFlowEngine, SqliteFlowEngine>();
         services.AddSingleton<SqliteOutbox>().AddSingleton<IMailer>(all => all.GetRequiredService<SqliteOutbox>());
         services.AddSingleton<LocalAddress>();
-        services.AddSingleton<IJob, FileBackup>();
+        services.AddSingleton<IJob, FileBackup>().AddSingleton<IPersonalData, SqlitePersonalData>();
         services.AddSingleton<SandboxDoor>().AddSingleton<SandboxPost>().AddSingleton<SandboxAccounts>().AddSingleton<SandboxCopies>().AddSingleton<SandboxPages>().AddSingleton<SandboxArrival>();
         services.AddSingleton<SandboxBilling>().AddSingleton<IBilling>(all => all.GetRequiredService<SandboxBilling>());
         services.AddSingleton<LocalPump>().AddHostedService(all => all.GetRequiredService<LocalPump>());

@@ -200,6 +200,18 @@ public static class Keys
     /// <summary>The id under which an app user is kept until it is tied to a customer.</summary>
     public static string UntiedUser(string userId) => $"user:{userId}";
 
+    /// <summary>All rows of a partition.</summary>
+    public static KeyRange WholePartition(string partition) => new(partition, " ", "\uffff");
+
+    /// <summary>The app user of whose tie this is the row; null where it is none.</summary>
+    public static string? UserOfTie(RowKey at) => Index(at, "x-user|");
+
+    /// <summary>The e-mail address of which this is a row of the index, in lower case; null where it is none.</summary>
+    public static string? EmailOf(RowKey at) => Index(at, "x-email|");
+
+    /// <summary>Whether this is the row of a job.</summary>
+    public static bool IsJob(RowKey at) => at.Partition == Jobs.Partition;
+
     /// <summary>The parts of a row key, unescaped.</summary>
     public static string[] Parts(string rowKey) => [.. rowKey.Split('|').Select(Unescape)];
 
@@ -239,6 +251,8 @@ public static class Keys
         System.Buffers.SearchValues.Create("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:@+=,~ ");
 
     private static byte[] Hash(string text) => SHA256.HashData(Encoding.UTF8.GetBytes(text));
+
+    private static string? Index(RowKey at, string prefix) => at.Partition.StartsWith(prefix, StringComparison.Ordinal) ? Unescape(at.Partition[prefix.Length..]) : null;
 
     private static string EmailPartition(string email) => $"x-email|{Escape(email.Trim().ToLowerInvariant())}";
 

@@ -6,6 +6,7 @@ using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Configuration;
 using RetentionFunctions.Customers;
+using RetentionFunctions.Erasure;
 using RetentionFunctions.Flows;
 using RetentionFunctions.Intake;
 using RetentionFunctions.Jobs;
@@ -48,6 +49,7 @@ internal static class PageEndpoints
             return Back("/dead-letters", "dropped");
         });
         pages.MapPost("/notes/done", NoteDoneAsync);
+        pages.MapPost("/customers/erase", EraseAsync);
         pages.MapPost("/system/jobs", StartJobAsync);
         pages.MapPost("/system/restore", RestoreAsync);
         pages.MapPost("/clock/advance", AdvanceAsync);
@@ -215,6 +217,18 @@ internal static class PageEndpoints
         var name = await FieldAsync(context, "job");
         if (!jobs.Any(job => job is INightlyJob && job.Name == name)) throw new BadHttpRequestException("There is no such nightly job.");
         return Back("/system", await runner.StartAsync(name, $"by hand {clock.GetUtcNow().UtcDateTime:O}", context.RequestAborted) ? "job-started" : "job-running");
+    }
+
+    private static async Task<IResult> EraseAsync(HttpContext context, CustomerErasure erasure)
+    {
+        var id = await FieldAsync(context, "customer");
+        if (context.Request.Form["confirm"].ToString().Trim() != id) return Back($"/customers/{Uri.EscapeDataString(id)}", "not-confirmed");
+        return await erasure.BeginAsync(id, context.RequestAborted) switch
+        {
+            ErasureStart.Begun => Back("/system", "erasing"),
+            ErasureStart.AnotherIsRunning => Back($"/customers/{Uri.EscapeDataString(id)}", "erasing-another"),
+            _ => NotThere("There is no such customer any more."),
+        };
     }
 
     private static async Task<IResult> RestoreAsync(HttpContext context, WebActions actions)

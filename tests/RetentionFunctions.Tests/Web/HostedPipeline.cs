@@ -7,6 +7,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using RetentionFunctions.Erasure;
 using RetentionFunctions.Flows;
 using RetentionFunctions.Health;
 using RetentionFunctions.Intake;
@@ -41,7 +42,7 @@ internal sealed partial class HostedPipeline : IAsyncDisposable
             .AddSingleton<BodyStore>().AddSingleton<DeadLetters>().AddSingleton<IntakeCounters>()
             .AddSingleton(new FailedKeys(() => Milliseconds))
             .AddSingleton(new SessionClock(new SessionTime(this)))
-            .AddSingleton<JobRunner>().AddSingleton<IJob>(new NightlyCount())
+            .AddSingleton<JobRunner>().AddSingleton<CustomerErasure>().AddSingleton<IJob>(new NightlyCount())
             .AddSingleton(new WebActions
             {
                 StopRun = (run, _) => { Stopped.Add(run); return Task.FromResult(run.CustomerId != "cus_nobody"); },
