@@ -1,7 +1,6 @@
 using System.Globalization;
 using Microsoft.Azure.Functions.Worker;
 using Microsoft.DurableTask.Client;
-using RetentionFunctions.Flows;
 using RetentionFunctions.Health;
 using RetentionFunctions.Settings;
 using RetentionFunctions.Storage;
@@ -33,10 +32,7 @@ public sealed class DailySweep(ITables tables, RetentionSettings settings, TimeP
 
     internal static string InstanceOf(DateTimeOffset due) => $"sweep {due.UtcDateTime.ToString("yyyy-MM-ddTHHmm", CultureInfo.InvariantCulture)}";
 
-    // The result is a row of the day, written at the end; one from before the due time was made by hand.
-    private async Task<bool> IsDoneAsync(DateTimeOffset due, CancellationToken cancel)
-    {
-        var day = DateOnly.FromDateTime(TimeZoneInfo.ConvertTime(due, SendTime.Zone(null, settings.Product.TimeZone)).DateTime);
-        return await tables.GetAsync<SweepResult>(Keys.SweepOf(day), cancel) is { Value: var result } && result.At >= due;
-    }
+    // The result is written at the end; one from before the due time was made by hand. Not the row of the day: after midnight a late sweep is one of the next day.
+    private async Task<bool> IsDoneAsync(DateTimeOffset due, CancellationToken cancel) =>
+        await tables.GetAsync<SweepResult>(Keys.LastSweep, cancel) is { Value: var result } && result.At >= due;
 }
