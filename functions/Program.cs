@@ -39,6 +39,6 @@ try
 }
 catch (Exception e) when (e is SettingsException or EmailTemplateException)
 {
-    await Console.Error.WriteLineAsync(e.Message);
+    foreach (var line in StartErrors.Of(e.Message)) await Console.Error.WriteLineAsync(line);
     return 1;
 }
