@@ -28,7 +28,7 @@ try
     builder.Services.AddSingleton<HandOff>();
 
     // 5. Where traces, metrics and logs go.
-    builder.Services.AddTelemetry();
+    builder.Services.AddTelemetry(builder.Configuration);
 
     var host = builder.Build();
     // Some adapters can only be disposed of asynchronously.
