@@ -39,9 +39,7 @@ public sealed class DailySweep(ITables tables, Nightly nightly, RetentionSetting
 
     private DateOnly DayOf(DateTimeOffset due) => Health.DailySweep.Day(due, settings);
 
-    // The result is a row of the day, written at the end; one from before the due time was made by hand.
-    private async Task<bool> IsDoneAsync(DateTimeOffset due, CancellationToken cancel)
-    {
-        return await tables.GetAsync<SweepResult>(Keys.SweepOf(DayOf(due)), cancel) is { Value: var result } && result.At >= due;
-    }
+    // The result is written at the end; one from before the due time was made by hand. Not the row of the day: after midnight a late sweep is one of the next day.
+    private async Task<bool> IsDoneAsync(DateTimeOffset due, CancellationToken cancel) =>
+        await tables.GetAsync<SweepResult>(Keys.LastSweep, cancel) is { Value: var result } && result.At >= due;
 }

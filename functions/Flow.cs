@@ -13,10 +13,10 @@ public static class Flow
     public const string WakeUp = "WakeUp";
 
     [Function(nameof(Flow))]
-    public static Task RunAsync([OrchestrationTrigger] TaskOrchestrationContext context) => RunAsync(context, FlowPace.Usual);
+    public static Task RunAsync([OrchestrationTrigger] TaskOrchestrationContext context) => KeepTimeAsync(context, FlowPace.Usual);
 
-    /// <summary>The loop, at a pace.</summary>
-    public static async Task RunAsync(TaskOrchestrationContext context, FlowPace pace)
+    /// <summary>The loop, at a pace. Not another <c>RunAsync</c>: the worker finds a function by the name of its method alone, and loads none that is there twice.</summary>
+    public static async Task KeepTimeAsync(TaskOrchestrationContext context, FlowPace pace)
     {
         var run = context.GetInput<string>() ?? throw new InvalidOperationException("A flow is started with the id of its run.");
         // One wait at a time: one that is left behind stays in line and swallows the next event.

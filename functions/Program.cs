@@ -28,7 +28,7 @@ try
     builder.Services.AddSingleton<HandOff>();
 
     // 5. Where traces, metrics and logs go.
-    builder.Services.AddTelemetry();
+    builder.Services.AddTelemetry(builder.Configuration);
 
     var host = builder.Build();
     // Some adapters can only be disposed of asynchronously.
@@ -39,6 +39,6 @@ try
 }
 catch (Exception e) when (e is SettingsException or EmailTemplateException)
 {
-    await Console.Error.WriteLineAsync(e.Message);
+    foreach (var line in StartErrors.Of(e.Message)) await Console.Error.WriteLineAsync(line);
     return 1;
 }

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using OpenTelemetry;
 using OpenTelemetry.Metrics;
@@ -52,15 +53,16 @@ public static class Adapters
     }
 
     /// <summary>
-    /// The product's own traces and metrics, and the worker's, by OTLP. It goes where OTEL_EXPORTER_OTLP_ENDPOINT says; without that nothing is sent from here,
-    /// and what the Functions host itself measures still reaches Application Insights.
+    /// The product's own traces, metrics and logs, and the worker's, by OTLP where OTEL_EXPORTER_OTLP_ENDPOINT says. Without that the host goes on taking the
+    /// logs, to Application Insights; a worker that announces OpenTelemetry exports by itself, and the host passes on nothing of it any more.
     /// </summary>
-    public static IServiceCollection AddTelemetry(this IServiceCollection services)
+    public static IServiceCollection AddTelemetry(this IServiceCollection services, IConfiguration configuration)
     {
-        var telemetry = services.AddOpenTelemetry().UseFunctionsWorkerDefaults()
+        if (configuration["OTEL_EXPORTER_OTLP_ENDPOINT"] is not { Length: > 0 }) return services;
+        services.AddOpenTelemetry().UseFunctionsWorkerDefaults()
             .WithMetrics(metrics => metrics.AddMeter(RetentionTelemetry.Name))
-            .WithTracing(traces => traces.AddSource(RetentionTelemetry.Name));
-        if (Environment.GetEnvironmentVariable("OTEL_EXPORTER_OTLP_ENDPOINT") is { Length: > 0 }) telemetry.UseOtlpExporter();
+            .WithTracing(traces => traces.AddSource(RetentionTelemetry.Name))
+            .UseOtlpExporter();
         return services;
     }
 

@@ -49,17 +49,18 @@ public sealed record AzureSettings(Connection Tables, Connection Backups, Connec
             return "";
         }
 
-        Connection Connect(string name, string part, string why, string example)
+        Connection Connect(string name, string part, string why, string example, Func<Connection, string?> wrong)
         {
-            var connection = new Connection(configuration[name], configuration[$"{name}:{part}"]);
-            if (connection.String is null && connection.Address is null) problems.Add(new SettingProblem($"{name}:{part}", why, $"{name}__{part}={example}"));
+            var connection = new Connection(Some(configuration[name]), Some(configuration[$"{name}:{part}"]));
+            if (connection is (null, null)) problems.Add(new SettingProblem($"{name}:{part}", why, $"{name}__{part}={example}"));
+            else if (wrong(connection) is { } problem) problems.Add(new SettingProblem(connection.String is null ? $"{name}:{part}" : name, problem, $"{name}__{part}={example}"));
             return connection;
         }
 
         var azure = new AzureSettings(
-            Connect("Tables", "tableServiceUri", "It is missing: nothing can be kept without the table storage. A connection string may stand in 'Tables' instead.", "https://ACCOUNT.table.core.windows.net"),
-            Connect("Backups", "containerUri", "It is missing: the nightly backups go into a container of blobs. A connection string of its storage account may stand in 'Backups' instead.", "https://ACCOUNT.blob.core.windows.net/backups"),
-            Connect(ServiceBusName, "fullyQualifiedNamespace", "It is missing: the inbox is a queue of Service Bus. A connection string may stand in 'ServiceBus' instead.", "NAMESPACE.servicebus.windows.net"),
+            Connect("Tables", "tableServiceUri", "It is missing: nothing can be kept without the table storage. A connection string may stand in 'Tables' instead.", "https://ACCOUNT.table.core.windows.net", WrongTables),
+            Connect("Backups", "containerUri", "It is missing: the nightly backups go into a container of blobs. A connection string of its storage account may stand in 'Backups' instead.", "https://ACCOUNT.blob.core.windows.net/backups", WrongBackups),
+            Connect(ServiceBusName, "fullyQualifiedNamespace", "It is missing: the inbox is a queue of Service Bus. A connection string may stand in 'ServiceBus' instead.", "NAMESPACE.servicebus.windows.net", WrongServiceBus),
             Key("SENDGRID_API_KEY", "It is missing: e-mails go out through SendGrid.", "SG.…"),
             Key("STRIPE_API_KEY", "It is missing: pausing and paying from an e-mail act on Stripe.", "rk_live_…"),
             // Azure gives the app its name; on a developer's machine the tools listen on 7071.
@@ -84,6 +85,37 @@ public sealed record AzureSettings(Connection Tables, Connection Backups, Connec
 
     /// <summary>The Service Bus client.</summary>
     public ServiceBusClient ServiceBusClient() => ServiceBus.String is { } text ? new ServiceBusClient(text) : new ServiceBusClient(ServiceBus.Address!, Identity());
+
+    // What Azure's clients would say without the name of the setting, or only at the first request.
+    private static string? WrongTables(Connection tables) => tables switch
+    {
+        { String: { } text } => HasPart(text, "AccountName", "TableEndpoint", "UseDevelopmentStorage") ? null : "It is not the connection string of a storage account: it names no account.",
+        _ => Uri.TryCreate(tables.Address, UriKind.Absolute, out var address) && address.Scheme is "https" or "http" ? null : "It is not an address: it begins with https://.",
+    };
+
+    private static string? WrongBackups(Connection backups) => backups switch
+    {
+        { String: { } text } => HasPart(text, "AccountName", "BlobEndpoint", "UseDevelopmentStorage") ? null : "It is not the connection string of a storage account: it names no account.",
+        _ => Uri.TryCreate(backups.Address, UriKind.Absolute, out var address) && address.Scheme is "https" or "http" && address.AbsolutePath.Trim('/').Length > 0 ? null : "It is not the address of a container: it begins with https:// and ends with the container's name.",
+    };
+
+    private static string? WrongServiceBus(Connection bus) => bus switch
+    {
+        { String: { } text } => HasPart(text, "Endpoint") ? null : "It is not the connection string of a namespace: it names no endpoint.",
+        _ => Uri.CheckHostName(bus.Address) == UriHostNameType.Dns ? null : "It is not the name of a host: it has no sb:// before it and no path behind it.",
+    };
+
+    // An unresolved reference to a key vault has none of them.
+    private static bool HasPart(string connection, params ReadOnlySpan<string> names)
+    {
+        foreach (var part in connection.Split(';'))
+            foreach (var name in names)
+                if (part.TrimStart().StartsWith($"{name}=", StringComparison.OrdinalIgnoreCase)) return true;
+        return false;
+    }
+
+    // Azure keeps a setting that was emptied.
+    private static string? Some(string? value) => string.IsNullOrWhiteSpace(value) ? null : value;
 
     // The app's own identity on Azure (AZURE_CLIENT_ID names it), whoever is signed in to the Azure CLI on a developer's machine.
     private static TokenCredential Identity() => new DefaultAzureCredential();

@@ -93,7 +93,7 @@ public sealed partial class DailySweep(ITables tables, FlowDispatch flows, Reten
             Warning = silent ? $"No app event has come in since {lastSeen:yyyy-MM-dd HH:mm} UTC. The app has probably stopped sending: no win-back flow was started." : null,
         };
         if (result.Warning is not null) Log.Silent(log, result.Warning);
-        await tables.UpsertAsync(Keys.Account("last-sweep"), result, cancel);
+        await tables.UpsertAsync(Keys.LastSweep, result, cancel);
         await tables.UpsertAsync(Keys.SweepOf(Today(now)), result, cancel);
         RetentionTelemetry.Swept(result.Customers, clock.GetUtcNow() - now);
         return result;

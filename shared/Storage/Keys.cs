@@ -152,6 +152,9 @@ public static class Keys
     /// <summary>A row of the account as a whole: the mode, the last sweep, the thresholds of the value tiers.</summary>
     public static RowKey Account(string name) => new("x-account", Escape(name));
 
+    /// <summary>What the latest sweep found.</summary>
+    public static RowKey LastSweep => Account("last-sweep");
+
     /// <summary>What the daily sweep found on a day (business's time zone); the last one of the day stands.</summary>
     public static RowKey SweepOf(DateOnly on) => new("x-sweeps", $"sweep|{Day(on)}");
 

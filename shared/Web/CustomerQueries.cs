@@ -81,7 +81,7 @@ public sealed class CustomerQueries(ITables tables)
         OfAllBucketsAsync<MailRecord>(Keys.MailsOfBucket, mail => mail.At >= since, cancel);
 
     /// <summary>The last sweep; null before the first.</summary>
-    public async Task<SweepResult?> LastSweepAsync(CancellationToken cancel = default) => (await tables.GetAsync<SweepResult>(Keys.Account("last-sweep"), cancel))?.Value;
+    public async Task<SweepResult?> LastSweepAsync(CancellationToken cancel = default) => (await tables.GetAsync<SweepResult>(Keys.LastSweep, cancel))?.Value;
 
     /// <summary>The sweeps of all days, oldest first.</summary>
     public async Task<IReadOnlyList<SweepResult>> SweepsAsync(CancellationToken cancel = default) => await tables.ListAsync<SweepResult>(Keys.Sweeps, cancel);

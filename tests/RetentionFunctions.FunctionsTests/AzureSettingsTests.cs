@@ -42,4 +42,33 @@ public sealed class AzureSettingsTests
         var problems = Assert.Throws<SettingsException>(() => Load([])).Problems.Select(p => p.Key);
         Assert.Equal(["Admin:Key", "AppEvents:WriteKey", "Backups:containerUri", "SENDGRID_API_KEY", "STRIPE_API_KEY", "ServiceBus:fullyQualifiedNamespace", "Stripe:WebhookSecrets", "Tables:tableServiceUri"], problems.Order(StringComparer.Ordinal));
     }
+
+    [Theory]
+    [InlineData("Tables", "https://acme.table.core.windows.net")]
+    [InlineData("Tables", "@Microsoft.KeyVault(SecretUri=https://acme.vault.azure.net/secrets/tables)")]
+    [InlineData("Tables:tableServiceUri", "acme.table.core.windows.net")]
+    [InlineData("ServiceBus", "acme.servicebus.windows.net")]
+    [InlineData("ServiceBus", "@Microsoft.KeyVault(SecretUri=https://acme.vault.azure.net/secrets/bus)")]
+    [InlineData("ServiceBus:fullyQualifiedNamespace", "sb://acme.servicebus.windows.net/")]
+    public void What_is_no_connection_is_told_with_the_name_of_the_setting(string key, string value) =>
+        Assert.Equal(key, Assert.Single(Assert.Throws<SettingsException>(() => Load(new(Right) { [key] = value })).Problems).Key);
+
+    [Theory]
+    [InlineData("Tables", "DefaultEndpointsProtocol=https;AccountName=acme;AccountKey=a2V5;EndpointSuffix=core.windows.net")]
+    [InlineData("Tables", "DefaultEndpointsProtocol=http;TableEndpoint=http://127.0.0.1:10002/devstoreaccount1;")]
+    [InlineData("Tables", "")]
+    [InlineData("ServiceBus", "Endpoint=sb://acme.servicebus.windows.net/;SharedAccessKeyName=app;SharedAccessKey=a2V5")]
+    [InlineData("ServiceBus", " ")]
+    public void A_connection_string_is_taken_and_an_empty_one_is_none(string key, string value) => Load(new(Right) { [key] = value });
+
+    [Fact]
+    public void What_stops_the_start_is_an_error_for_the_host_with_one_line_for_each_setting()
+    {
+        var wrong = Assert.Throws<SettingsException>(() => Load(new(Right) { ["STRIPE_API_KEY"] = "", ["ServiceBus:fullyQualifiedNamespace"] = "" }));
+        var lines = StartErrors.Of(wrong.Message).ToList();
+        Assert.Equal("Error: 2 settings are wrong:", lines[0]);
+        Assert.StartsWith("Error: ServiceBus:fullyQualifiedNamespace (environment: ServiceBus__fullyQualifiedNamespace) It is missing", lines[1]);
+        Assert.Equal("Error: STRIPE_API_KEY It is missing: pausing and paying from an e-mail act on Stripe. Example: STRIPE_API_KEY=rk_live_…", lines[2]);
+        Assert.Equal(3, lines.Count);
+    }
 }

@@ -29,7 +29,7 @@ public sealed class FlowTests : IAsyncDisposable
                 {
                     tasks.AddOrchestratorFunc<string, bool>(nameof(Flow), async (context, _) =>
                     {
-                        await Flow.RunAsync(context, pace ?? Quick);
+                        await Flow.KeepTimeAsync(context, pace ?? Quick);
                         return true;
                     });
                     tasks.AddActivityFunc<string, DateTimeOffset?>(nameof(Advance), (_, run) =>

@@ -49,6 +49,11 @@ public sealed class FunctionListTests
     [Fact]
     public void Every_function_is_public_so_that_the_worker_can_call_it() => Assert.All(Functions, f => Assert.True(f.Method.IsPublic && f.Method.DeclaringType!.IsPublic, f.Name));
 
+    // The worker looks a function up by the name of its class and method alone: of two methods of the same name it loads none, and says so only in its log.
+    [Fact]
+    public void Every_function_is_the_only_method_of_its_name_so_that_the_worker_finds_it() =>
+        Assert.All(Functions, f => Assert.Equal(f.Method, f.Method.DeclaringType!.GetMethod(f.Method.Name)));
+
     [Fact]
     public void The_host_serves_our_own_addresses_and_the_queue_as_the_inbox_needs_it()
     {

@@ -1,11 +1,14 @@
 using System.Collections.Concurrent;
+using Microsoft.Azure.Functions.Worker;
 using Microsoft.DurableTask;
 using Microsoft.DurableTask.Client;
 using Microsoft.DurableTask.Testing;
+using Moq;
 using RetentionFunctions.Functions;
 using RetentionFunctions.Health;
 using RetentionFunctions.Settings;
 using RetentionFunctions.Storage;
+using RetentionFunctions.Tests.Support;
 
 namespace RetentionFunctions.FunctionsTests;
 
@@ -55,4 +58,22 @@ public sealed class SweepTests
     [InlineData("Europe/Berlin", "2026-03-29T03:59:00Z", "2026-03-28T05:00:00Z")]
     public void The_sweep_was_last_due_at_the_set_hour_of_the_business(string zone, string now, string due) =>
         Assert.Equal(DateTimeOffset.Parse(due), Functions.DailySweep.LastDue(DateTimeOffset.Parse(now), new RetentionSettings { Product = { TimeZone = zone } }));
+
+    [Theory]
+    [InlineData("2026-01-10T05:45:00Z", true)]
+    [InlineData("2026-01-10T06:00:01Z", false)]
+    // The app was down in the evening, or is new: done after midnight, before the next is due.
+    [InlineData("2026-01-11T03:30:00Z", false)]
+    public async Task A_sweep_that_was_done_since_it_was_due_is_not_done_again_however_late_it_was(string doneAt, bool again)
+    {
+        var tables = new FakeTables();
+        await tables.UpsertAsync(Keys.LastSweep, new SweepResult { At = DateTimeOffset.Parse(doneAt), Customers = 1, Tiers = new Dictionary<HealthTier, int>(), Candidates = 0, Started = 0 });
+        var started = new List<string?>();
+        var client = new Mock<DurableTaskClient>("test");
+        client.Setup(c => c.ScheduleNewOrchestrationInstanceAsync(It.IsAny<TaskName>(), It.IsAny<object?>(), It.IsAny<StartOrchestrationOptions?>(), It.IsAny<CancellationToken>()))
+            .Callback((TaskName _, object? _, StartOrchestrationOptions? options, CancellationToken _) => started.Add(options?.InstanceId)).ReturnsAsync("id");
+        var clock = new StandingClock(DateTimeOffset.Parse("2026-01-11T03:45:00Z"));
+        await new Functions.DailySweep(tables, new RetentionSettings(), clock).RunAsync(new TimerInfo(), client.Object, default);
+        Assert.Equal(again ? ["sweep 2026-01-10T0600"] : [], started);
+    }
 }

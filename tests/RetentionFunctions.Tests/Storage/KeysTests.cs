@@ -30,6 +30,7 @@ public class KeysTests
         { Keys.Account("mode"), "x-account", "mode" },
         { Keys.SandboxAct(7), "x-sandbox", "act|0000000007" },
         { Keys.SweepOf(new DateOnly(2026, 1, 1)), "x-sweeps", "sweep|2026-01-01" },
+        { Keys.LastSweep, "x-account", "last-sweep" },
     };
 
     [Theory, MemberData(nameof(Pinned))]
