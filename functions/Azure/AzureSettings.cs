@@ -72,8 +72,15 @@ public sealed record AzureSettings(Connection Tables, Connection ServiceBus, str
         return Tables.String is { } text ? new TableClient(text, AzureTables.Name, options) : new TableClient(new Uri(Tables.Address!), AzureTables.Name, Identity(), options);
     }
 
-    /// <summary>The Service Bus client.</summary>
-    public ServiceBusClient ServiceBusClient() => ServiceBus.String is { } text ? new ServiceBusClient(text) : new ServiceBusClient(ServiceBus.Address!, Identity());
+    /// <summary>
+    /// The Service Bus client. It gives up on a queue that says nothing after half a minute: whoever waits at the door is then told to come again, while the client's own
+    /// four minutes are longer than Azure lets a request last (230 s).
+    /// </summary>
+    public ServiceBusClient ServiceBusClient()
+    {
+        var options = new ServiceBusClientOptions { RetryOptions = { TryTimeout = TimeSpan.FromSeconds(10), MaxRetries = 2 } };
+        return ServiceBus.String is { } text ? new ServiceBusClient(text, options) : new ServiceBusClient(ServiceBus.Address!, Identity(), options);
+    }
 
     // The app's own identity on Azure (AZURE_CLIENT_ID names it), whoever is signed in to the Azure CLI on a developer's machine.
     private static TokenCredential Identity() => new DefaultAzureCredential();
