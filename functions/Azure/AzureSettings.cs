@@ -83,8 +83,15 @@ public sealed record AzureSettings(Connection Tables, Connection Backups, Connec
     public BlobContainerClient BackupsClient() =>
         Backups.String is { } text ? new BlobContainerClient(text, BackupsContainer) : new BlobContainerClient(new Uri(Backups.Address!), Identity());
 
-    /// <summary>The Service Bus client.</summary>
-    public ServiceBusClient ServiceBusClient() => ServiceBus.String is { } text ? new ServiceBusClient(text) : new ServiceBusClient(ServiceBus.Address!, Identity());
+    /// <summary>
+    /// The Service Bus client. It gives up on a queue that says nothing after half a minute: whoever waits at the door is then told to come again, while the client's own
+    /// four minutes are longer than Azure lets a request last (230 s).
+    /// </summary>
+    public ServiceBusClient ServiceBusClient()
+    {
+        var options = new ServiceBusClientOptions { RetryOptions = { TryTimeout = TimeSpan.FromSeconds(10), MaxRetries = 2 } };
+        return ServiceBus.String is { } text ? new ServiceBusClient(text, options) : new ServiceBusClient(ServiceBus.Address!, Identity(), options);
+    }
 
     // What Azure's clients would say without the name of the setting, or only at the first request.
     private static string? WrongTables(Connection tables) => tables switch

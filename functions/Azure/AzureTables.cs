@@ -16,6 +16,8 @@ public sealed class AzureTables(TableClient reads, TableClient writes) : ITables
     /// <summary>The name of the table.</summary>
     public const string Name = "retention";
 
+    private const string NoTable = "TableNotFound";
+
     /// <summary>Makes the table where it is not there yet.</summary>
     public async Task CreateAsync(CancellationToken cancel = default) => await reads.CreateIfNotExistsAsync(cancel);
 
@@ -25,7 +27,9 @@ public sealed class AzureTables(TableClient reads, TableClient writes) : ITables
         try
         {
             var found = await reads.GetEntityIfExistsAsync<TableEntity>(key.Partition, key.Key, cancellationToken: cancel);
-            return found.HasValue ? Read(found.Value!) : null;
+            if (found.HasValue) return Read(found.Value!);
+            CheckTable(found.GetRawResponse());
+            return null;
         }
         catch (Exception e) when (IsTransient(e, cancel))
         {
@@ -98,7 +102,9 @@ public sealed class AzureTables(TableClient reads, TableClient writes) : ITables
                 case Write.Delete delete:
                     // This one client of the SDK does not throw where the row is gone: it answers 404.
                     var answer = await writes.DeleteEntityAsync(partition, delete.Key, ETagOf(delete), cancel);
-                    return answer.Status != 404 || delete.ETag is null;
+                    if (answer.Status != 404) return true;
+                    CheckTable(answer);
+                    return delete.ETag is null;
                 default:
                     throw new ArgumentException($"A write of the kind {write.GetType().Name} is not known.", nameof(write));
             }
@@ -159,13 +165,19 @@ public sealed class AzureTables(TableClient reads, TableClient writes) : ITables
 
     // 404: the row of a replace or delete is gone; not where the table itself is.
     private static bool IsConflict(RequestFailedException e) =>
-        e.Status is 412 || (e.Status == 409 && e.ErrorCode is "EntityAlreadyExists") || (e.Status == 404 && e.ErrorCode is not "TableNotFound");
+        e.Status is 412 || (e.Status == 409 && e.ErrorCode is "EntityAlreadyExists") || (e.Status == 404 && e.ErrorCode is not NoTable);
+
+    // Where the SDK does not throw for a row that is gone, it does not for a table that is gone either.
+    private static void CheckTable(Response gone)
+    {
+        if (gone.Content.ToString().Contains(NoTable, StringComparison.Ordinal)) throw new RequestFailedException(gone.Status, "The table is not there.", NoTable, null);
+    }
 
     private static bool IsTransient(Exception e, CancellationToken cancel) => !cancel.IsCancellationRequested && e switch
     {
         // 0: no answer at all. A table that is being made or deleted answers 404 or 409.
         RequestFailedException { Status: 0 or 408 or 429 or >= 500 } => true,
-        RequestFailedException { ErrorCode: "TableNotFound" or "TableBeingDeleted" } => true,
+        RequestFailedException { ErrorCode: NoTable or "TableBeingDeleted" } => true,
         OperationCanceledException or TimeoutException or IOException or HttpRequestException => true,
         // What the SDK throws when it has tried often enough.
         AggregateException many => many.InnerExceptions.All(inner => IsTransient(inner, cancel)),

@@ -7,6 +7,7 @@ namespace RetentionFunctions.Functions;
 /// <summary>
 /// The inbox as a queue of Service Bus with sessions and duplicate detection. One call may need several batches, each of which is kept whole or not at all;
 /// where one fails the caller fails too and sends all again, and the queue drops those that it has.
+/// <para>The queue is not partitioned: a partitioned one with duplicate detection takes no batch of more than one id.</para>
 /// </summary>
 public sealed class ServiceBusInbox(ServiceBusSender sender) : IInbox
 {
@@ -27,9 +28,9 @@ public sealed class ServiceBusInbox(ServiceBusSender sender) : IInbox
                 await sender.SendMessagesAsync(batch, cancel);
             }
         }
-        catch (ServiceBusException e) when (e.IsTransient)
+        catch (ServiceBusException e) when (e.IsTransient || e.Reason is ServiceBusFailureReason.QuotaExceeded)
         {
-            // What the door tells as 503: Stripe and the app's SDK send again.
+            // What the door tells as 503: Stripe and the app's SDK send again. A full queue is emptied meanwhile.
             throw new TransientStorageException($"The queue does not take messages at the moment: {e.Message}", e);
         }
     }

@@ -23,7 +23,12 @@ internal sealed class RecordedAnswers(params object[] answers) : HttpMessageHand
                 throw e;
             case ValueTuple<HttpStatusCode, string, (string, string)[]> (var status, var body, var headers):
                 var answer = new HttpResponseMessage(status) { Content = new StringContent(body, Encoding.UTF8, "application/json") };
-                foreach (var (name, value) in headers) answer.Headers.TryAddWithoutValidation(name, value);
+                foreach (var (name, value) in headers)
+                {
+                    if (answer.Headers.TryAddWithoutValidation(name, value)) continue;
+                    answer.Content.Headers.Remove(name);
+                    answer.Content.Headers.TryAddWithoutValidation(name, value);
+                }
                 return answer;
             default:
                 throw new InvalidOperationException("An answer is an answer or an exception.");

@@ -18,7 +18,7 @@ using RetentionFunctions.Tests.Support;
 namespace RetentionFunctions.Tests.Faults;
 
 /// <summary>
-/// The product without a host: the real intake, flows, sweep and links over tables, inbox, engine and mailer in memory, on a standing clock. What throws is
+/// The product without a host: the real intake, flows, sweep and links over tables, inbox, engine and mailer in memory, on a standing clock; or over other tables. What throws is
 /// delivered again, as every host does. Small enough to be run thousands of times, once for each call that can fail.
 /// </summary>
 internal sealed class FlowBench
@@ -30,6 +30,7 @@ internal sealed class FlowBench
     // One fault is overcome by the second attempt; more than that is a fault that stays.
     private const int Attempts = 4;
 
+    private readonly ITables rows;
     private readonly ITables stored;
     private readonly MemoryInbox queue = new();
     private readonly MemoryEngine engine;
@@ -40,9 +41,10 @@ internal sealed class FlowBench
     private LinkActions links = null!;
     private FlowStop stop = null!;
 
-    public FlowBench(DateTimeOffset start, bool deduplicates = true, bool interleaved = false)
+    public FlowBench(DateTimeOffset start, bool deduplicates = true, bool interleaved = false, ITables? over = null)
     {
-        stored = interleaved ? new InterleavedTables(Tables) : Tables;
+        rows = over ?? Tables;
+        stored = interleaved ? new InterleavedTables(rows) : rows;
         Clock = new StandingClock(start);
         engine = new MemoryEngine(Clock);
         Mailer = new MemoryMailer(Clock, deduplicates);
@@ -170,16 +172,16 @@ internal sealed class FlowBench
     /// <summary>One message is handled, beside the queue.</summary>
     public Task HandleAsync(InboxMessage message) => RetryAsync(() => processor.HandleAsync(message, 1));
 
-    public async Task<List<Run>> RunsAsync(string customer) => await Tables.ListAsync<Run>(Keys.Runs(customer));
+    public async Task<List<Run>> RunsAsync(string customer) => await rows.ListAsync<Run>(Keys.Runs(customer));
 
-    public async Task<List<MailRecord>> MailsAsync(string customer) => await Tables.ListAsync<MailRecord>(Keys.Mails(customer));
+    public async Task<List<MailRecord>> MailsAsync(string customer) => await rows.ListAsync<MailRecord>(Keys.Mails(customer));
 
     /// <summary>All rows of the partitions of these customers and users, of their indexes, and of whatever should be empty: the end of a story.</summary>
     public async Task<string> EndAsync(IEnumerable<string> partitions)
     {
         var text = new StringBuilder();
         foreach (var partition in partitions.Distinct().Order(StringComparer.Ordinal))
-            await foreach (var row in Tables.QueryAsync(new KeyRange(partition, "", "\uffff")))
+            await foreach (var row in rows.QueryAsync(new KeyRange(partition, "", "\uffff")))
                 text.Append(partition).Append(' ').Append(row.At.Key).Append(' ').AppendLine(Encoding.UTF8.GetString(row.Body.Span));
         return text.ToString();
     }

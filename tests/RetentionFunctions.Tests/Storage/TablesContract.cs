@@ -208,10 +208,71 @@ public abstract class TablesContract
     [Fact]
     public async Task A_range_of_large_rows_comes_whole_and_in_order()
     {
-        // Nine rows of 600 KB: more than one answer of any store holds. Properties stay under 64 KiB of UTF-16.
-        var large = Encoding.UTF8.GetBytes("{" + string.Join(',', Enumerable.Range(0, 20).Select(i => $"\"p{i}\":\"{new string('x', 30_000)}\"")) + "}");
-        for (var i = 0; i < 9; i++) await CommitAsync(new Write.Insert($"large|{i}", large));
+        // Nine rows of 500 KB: more than one answer of any store holds.
+        for (var i = 0; i < 9; i++) Assert.True(await CommitAsync(new Write.Insert($"large|{i}", Large(16))));
         Assert.Equal(Enumerable.Range(0, 9).Select(i => $"large|{i}"), await KeysAsync(Range("large|", "large}")));
+    }
+
+    // So many properties of nearly 64 KiB of UTF-16 each.
+    private static byte[] Large(int properties, char of = 'x') =>
+        Encoding.UTF8.GetBytes("{" + string.Join(',', Enumerable.Range(0, properties).Select(i => $"\"p{i}\":\"{new string(of, 32_500)}\"")) + "}");
+
+    [Fact]
+    public async Task A_row_as_large_as_a_row_may_be_comes_back_whole()
+    {
+        Assert.True(await CommitAsync(new Write.Insert("a", Large(1)), new Write.Insert("b", Large(16, 'ü'))));
+        Assert.Equal(Large(16, 'ü').Length, (await Tables.GetAsync(At("b")))!.Body.Length);
+    }
+
+    [Fact]
+    public async Task A_batch_as_large_as_a_batch_may_be_is_written()
+    {
+        Assert.True(await CommitAsync([.. Enumerable.Range(0, 7).Select(i => new Write.Upsert($"row-{i}", Large(16)))]));
+        Assert.Equal(7, (await KeysAsync(Range("row-", "row."))).Count);
+    }
+
+    [Fact]
+    public async Task Keys_are_taken_as_they_are()
+    {
+        string[] keys = ["%", "%25", "%2F", "a%zz", "a b", "a+b", "a&b=c", "a'b''c", "\"a\"", "(a,b)", "a:b|c;d", "{a}[b]", "~a`b^c", "a.b", "..", "ü你🙂", "a$b@c!d*", "<a>"];
+        foreach (var key in keys)
+        {
+            Assert.True(await CommitAsync(new Write.Insert(key, Body("1"))), key);
+            Assert.True(await CommitAsync(new Write.Replace(key, Body("2"), await ETagAsync(key)), new Write.Upsert(key + "2", Body("2"))), key);
+            Assert.True(await CommitAsync(new Write.Replace(key, Body("3"), await ETagAsync(key))), key);
+            Assert.True("3" == await TextAsync(key), key);
+            Assert.Equal([key], await KeysAsync(Range(key, key + "\u0020")));
+            Assert.True(await CommitAsync(new Write.Delete(key, await ETagAsync(key))), key);
+            Assert.True(await TextAsync(key) is null, key);
+            Assert.True(await CommitAsync(new Write.Delete(key + "2"), new Write.Delete(key)), key);
+            Assert.Null(await TextAsync(key + "2"));
+        }
+    }
+
+    [Fact]
+    public async Task Partitions_are_taken_as_they_are()
+    {
+        foreach (var name in new[] { "%2F", "a'b", "a b+c&d", "ü你🙂" })
+        {
+            var partition = $"{Partition}-{name}";
+            Assert.True(await Tables.TryCommitAsync(partition, [new Write.Insert("a", Body("1")), new Write.Insert("b", Body("1"))]), name);
+            var found = new List<RowKey>();
+            await foreach (var row in Tables.QueryAsync(new KeyRange(partition, "a", "c"))) found.Add(row.At);
+            Assert.Equal([new RowKey(partition, "a"), new RowKey(partition, "b")], found);
+        }
+    }
+
+    [Fact]
+    public async Task A_call_that_is_cancelled_ends_as_cancelled_and_not_as_a_fault_of_the_store()
+    {
+        var cancelled = new CancellationToken(canceled: true);
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Tables.GetAsync(At("a"), cancelled));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Tables.TryCommitAsync(Partition, [new Write.Insert("a", Body("1"))], cancelled));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () =>
+        {
+            await foreach (var _ in Tables.QueryAsync(Range("a", "b"), cancelled)) { }
+        });
+        Assert.Null(await TextAsync("a"));
     }
 
     [Fact]
@@ -270,6 +331,10 @@ public abstract class TablesContract
         { "a body that is no object", [new Write.Insert("a", "[1]"u8.ToArray())] },
         { "a property over 64 KiB", [new Write.Insert("a", Body(new string('x', 40_000)))] },
         { "too many properties", [new Write.Insert("a", Encoding.UTF8.GetBytes("{" + string.Join(',', Enumerable.Range(0, 253).Select(i => $"\"p{i}\":1")) + "}"))] },
+        { "a row over 1 MiB of UTF-16", [new Write.Insert("a", Large(17))] },
+        { "a batch over 4 MiB", [.. Enumerable.Range(0, 9).Select(i => new Write.Upsert($"row-{i}", Large(16)))] },
+        { "a batch over 4 MiB when it is escaped", [new Write.Insert("a", Large(16, 'ü')), new Write.Insert("b", Large(6, 'ü'))] },
+        { "a name of a property too long", [new Write.Insert("a", Encoding.UTF8.GetBytes($$"""{"{{new string('n', 126)}}":1}"""))] },
         { "one bad row among good ones", [new Write.Insert("good", Body("1")), new Write.Insert("bad#", Body("1"))] },
     };
 
