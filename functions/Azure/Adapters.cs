@@ -1,3 +1,4 @@
+using Azure.Monitor.OpenTelemetry.Exporter;
 using Microsoft.Extensions.DependencyInjection;
 using OpenTelemetry;
 using OpenTelemetry.Metrics;
@@ -24,6 +25,9 @@ public static class Adapters
     // With two retries: somebody waits for the page.
     private static readonly TimeSpan BillingTimeout = TimeSpan.FromSeconds(20);
 
+    // Each event has a trace of some ten spans, and traces are what fills the daily cap. The alerts look at metrics, which are all sent.
+    private const float SampledTraces = 0.1f;
+
     public static IServiceCollection AddAdapters(this IServiceCollection services, AzureSettings azure)
     {
         services.AddSingleton(azure).AddSingleton(TimeProvider.System);
@@ -43,14 +47,21 @@ public static class Adapters
     }
 
     /// <summary>
-    /// The product's own traces and metrics, and the worker's, by OTLP. It goes where OTEL_EXPORTER_OTLP_ENDPOINT says; without that nothing is sent from here,
-    /// and what the Functions host itself measures still reaches Application Insights.
+    /// The product's own traces, metrics and logs, and the worker's: to Application Insights where APPLICATIONINSIGHTS_CONNECTION_STRING says which, by OTLP where
+    /// OTEL_EXPORTER_OTLP_ENDPOINT says where. With neither nothing is sent from here.
     /// </summary>
     public static IServiceCollection AddTelemetry(this IServiceCollection services)
     {
         var telemetry = services.AddOpenTelemetry().UseFunctionsWorkerDefaults()
             .WithMetrics(metrics => metrics.AddMeter(RetentionTelemetry.Name))
             .WithTracing(traces => traces.AddSource(RetentionTelemetry.Name));
+        if (Environment.GetEnvironmentVariable("APPLICATIONINSIGHTS_CONNECTION_STRING") is { Length: > 0 } insights)
+            telemetry.UseAzureMonitorExporter(options =>
+            {
+                options.ConnectionString = insights;
+                options.Credential = AzureSettings.Identity();
+                options.SamplingRatio = SampledTraces;
+            });
         if (Environment.GetEnvironmentVariable("OTEL_EXPORTER_OTLP_ENDPOINT") is { Length: > 0 }) telemetry.UseOtlpExporter();
         return services;
     }

@@ -20,7 +20,7 @@ public sealed record AzureSettings(Connection Tables, Connection ServiceBus, str
     public const string ServiceBusName = "ServiceBus";
 
     // Without an admin key the pages are open to the machine itself, and here every request comes through a proxy on the same machine.
-    private static readonly SettingRequirement[] Required = [SettingRequirement.WebhookSecret, SettingRequirement.WriteKey, SettingRequirement.AdminKey];
+    private static readonly SettingRequirement[] Required = [SettingRequirement.WriteKey, SettingRequirement.AdminKey];
 
     /// <summary>Reads the settings of the product and of this host.</summary>
     /// <exception cref="SettingsException">Something is wrong or missing; it lists everything at once.</exception>
@@ -61,6 +61,18 @@ public sealed record AzureSettings(Connection Tables, Connection ServiceBus, str
         return problems.Count == 0 ? (settings!, azure) : throw new SettingsException(problems);
     }
 
+    /// <summary>
+    /// What is still to be done at Stripe and SendGrid, a sentence each. Their endpoints are made for an address that exists only once this runs, and only then have
+    /// secrets; until then the doors refuse, and both send again for days.
+    /// </summary>
+    public static IEnumerable<string> Pending(RetentionSettings settings)
+    {
+        if (settings.Stripe.WebhookSecrets.Count == 0)
+            yield return "No event of Stripe is taken yet: set Stripe__WebhookSecrets__0 to the signing secret of the endpoint (azd env set STRIPE_WEBHOOK_SECRET whsec_…, then azd provision).";
+        if (settings.Email.SendGrid.EventPublicKeys.Count == 0)
+            yield return "Nothing is heard of bounces and complaints yet: set Email__SendGrid__EventPublicKeys__0 to the verification key of SendGrid's Event Webhook (azd env set SENDGRID_EVENT_KEY …, then azd provision).";
+    }
+
     /// <summary>This process runs on Azure: its proxy is then the one that says where a request came from.</summary>
     public bool OnAzure => PublicUrl.Scheme == Uri.UriSchemeHttps;
 
@@ -76,7 +88,7 @@ public sealed record AzureSettings(Connection Tables, Connection ServiceBus, str
     public ServiceBusClient ServiceBusClient() => ServiceBus.String is { } text ? new ServiceBusClient(text) : new ServiceBusClient(ServiceBus.Address!, Identity());
 
     // The app's own identity on Azure (AZURE_CLIENT_ID names it), whoever is signed in to the Azure CLI on a developer's machine.
-    private static TokenCredential Identity() => new DefaultAzureCredential();
+    internal static TokenCredential Identity() => new DefaultAzureCredential();
 
     private static bool IsLocal(string name) =>
         name.StartsWith("localhost", StringComparison.OrdinalIgnoreCase) || IPEndPoint.TryParse(name, out _);

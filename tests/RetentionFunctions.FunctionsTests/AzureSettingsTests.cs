@@ -39,6 +39,19 @@ public sealed class AzureSettingsTests
     public void Everything_that_is_missing_is_told_at_once()
     {
         var problems = Assert.Throws<SettingsException>(() => Load([])).Problems.Select(p => p.Key);
-        Assert.Equal(["Admin:Key", "AppEvents:WriteKey", "SENDGRID_API_KEY", "STRIPE_API_KEY", "ServiceBus:fullyQualifiedNamespace", "Stripe:WebhookSecrets", "Tables:tableServiceUri"], problems.Order(StringComparer.Ordinal));
+        Assert.Equal(["Admin:Key", "AppEvents:WriteKey", "SENDGRID_API_KEY", "STRIPE_API_KEY", "ServiceBus:fullyQualifiedNamespace", "Tables:tableServiceUri"], problems.Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public void Before_the_endpoints_at_Stripe_and_SendGrid_exist_it_starts_and_says_what_is_still_to_be_done()
+    {
+        var first = new Dictionary<string, string?>(Right) { ["Stripe:WebhookSecrets:0"] = null };
+        var (settings, _) = AzureSettings.Load(new ConfigurationBuilder().AddInMemoryCollection(first).Build());
+        Assert.Collection(AzureSettings.Pending(settings),
+            stripe => Assert.Contains("azd env set STRIPE_WEBHOOK_SECRET", stripe, StringComparison.Ordinal),
+            sendGrid => Assert.Contains("azd env set SENDGRID_EVENT_KEY", sendGrid, StringComparison.Ordinal));
+        settings.Stripe.WebhookSecrets = ["whsec_1"];
+        settings.Email.SendGrid.EventPublicKeys = ["key"];
+        Assert.Empty(AzureSettings.Pending(settings));
     }
 }
