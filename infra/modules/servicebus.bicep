@@ -14,7 +14,7 @@ var roles = {
   serviceBusDataReceiver: '4f6d3b9b-027b-4f4c-9142-0e5a2a2247e0'
 }
 
-resource namespace 'Microsoft.ServiceBus/namespaces@2024-01-01' = {
+resource bus 'Microsoft.ServiceBus/namespaces@2024-01-01' = {
   name: name
   location: location
   tags: tags
@@ -26,7 +26,7 @@ resource namespace 'Microsoft.ServiceBus/namespaces@2024-01-01' = {
 }
 
 resource inbox 'Microsoft.ServiceBus/namespaces/queues@2024-01-01' = {
-  parent: namespace
+  parent: bus
   name: 'inbox'
   properties: {
     // Events of one customer are handled one after another.
@@ -57,5 +57,5 @@ resource assignments 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for
   }
 }]
 
-output id string = namespace.id
-output host string = '${namespace.name}.servicebus.windows.net'
+output id string = bus.id
+output host string = '${bus.name}.servicebus.windows.net'

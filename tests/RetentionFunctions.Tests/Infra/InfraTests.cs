@@ -121,7 +121,7 @@ public class InfraTests
     public void No_service_takes_a_key()
     {
         Assert.Equal("false", BicepFile.Properties(BicepFile.Module("storage").Body("resource", "account")["properties"])["allowSharedKeyAccess"]);
-        Assert.Equal("true", BicepFile.Properties(BicepFile.Module("servicebus").Body("resource", "namespace")["properties"])["disableLocalAuth"]);
+        Assert.Equal("true", BicepFile.Properties(BicepFile.Module("servicebus").Body("resource", "bus")["properties"])["disableLocalAuth"]);
         Assert.Equal("true", BicepFile.Properties(BicepFile.Module("monitoring").Body("resource", "insights")["properties"])["DisableLocalAuth"]);
         Assert.Equal("true", BicepFile.Properties(BicepFile.Module("vault").Body("resource", "vault")["properties"])["enableRbacAuthorization"]);
         Assert.DoesNotContain(Given.Values, value => value.Contains("listKeys", StringComparison.Ordinal) || value.Contains("AccountKey", StringComparison.Ordinal));
@@ -141,7 +141,7 @@ public class InfraTests
         Assert.InRange(XmlConvert.ToTimeSpan(queue["duplicateDetectionHistoryTimeWindow"].Trim('\'')), TimeSpan.FromDays(3), TimeSpan.FromDays(7));
         // What expires was not handled for longer than anybody repeats it.
         Assert.True(XmlConvert.ToTimeSpan(queue["defaultMessageTimeToLive"].Trim('\'')) >= TimeSpan.FromDays(7));
-        Assert.Equal("Standard", BicepFile.Properties(BicepFile.Module("servicebus").Body("resource", "namespace")["sku"])["name"].Trim('\''));
+        Assert.Equal("Standard", BicepFile.Properties(BicepFile.Module("servicebus").Body("resource", "bus")["sku"])["name"].Trim('\''));
         var host = JsonNode.Parse(Sources.HostJson)!["extensions"]!["serviceBus"]!;
         Assert.Equal(Sources.Constant("InboxEnvelope", "Sessions"), $"{host["maxConcurrentSessions"]}");
     }
