@@ -51,6 +51,10 @@ public sealed record AzureSettings(Connection Tables, Connection ServiceBus, str
             return connection;
         }
 
+        // Azure leaves the reference itself where it could not read the secret; it would then be the key.
+        foreach (var (key, _) in configuration.AsEnumerable().Where(pair => pair.Value?.StartsWith("@Microsoft.KeyVault(", StringComparison.Ordinal) == true).OrderBy(pair => pair.Key, StringComparer.Ordinal))
+            problems.Add(new SettingProblem(key, "It refers to a secret of the Key Vault that Azure could not read: the app's identity lacks the role 'Key Vault Secrets User', or has had it for some minutes only.", "restart the function app; if that does not help, azd provision"));
+
         var azure = new AzureSettings(
             Connect("Tables", "tableServiceUri", "It is missing: nothing can be kept without the table storage. A connection string may stand in 'Tables' instead.", "https://ACCOUNT.table.core.windows.net"),
             Connect(ServiceBusName, "fullyQualifiedNamespace", "It is missing: the inbox is a queue of Service Bus. A connection string may stand in 'ServiceBus' instead.", "NAMESPACE.servicebus.windows.net"),

@@ -45,7 +45,8 @@ public sealed class AzureSettingsTests
     [Fact]
     public void Before_the_endpoints_at_Stripe_and_SendGrid_exist_it_starts_and_says_what_is_still_to_be_done()
     {
-        var first = new Dictionary<string, string?>(Right) { ["Stripe:WebhookSecrets:0"] = null };
+        var first = new Dictionary<string, string?>(Right);
+        first.Remove("Stripe:WebhookSecrets:0");
         var (settings, _) = AzureSettings.Load(new ConfigurationBuilder().AddInMemoryCollection(first).Build());
         Assert.Collection(AzureSettings.Pending(settings),
             stripe => Assert.Contains("azd env set STRIPE_WEBHOOK_SECRET", stripe, StringComparison.Ordinal),
@@ -53,5 +54,14 @@ public sealed class AzureSettingsTests
         settings.Stripe.WebhookSecrets = ["whsec_1"];
         settings.Email.SendGrid.EventPublicKeys = ["key"];
         Assert.Empty(AzureSettings.Pending(settings));
+    }
+
+    [Fact]
+    public void A_reference_that_Azure_could_not_read_is_no_key()
+    {
+        const string unread = "@Microsoft.KeyVault(SecretUri=https://kv-acme.vault.azure.net/secrets/admin-key/1)";
+        var problems = Assert.Throws<SettingsException>(() => Load(new(Right) { ["Admin:Key"] = unread, ["STRIPE_API_KEY"] = unread })).Problems;
+        Assert.Equal(["Admin:Key", "STRIPE_API_KEY"], problems.Select(p => p.Key));
+        Assert.All(problems, problem => Assert.DoesNotContain("kv-acme", problem.Problem + problem.Example, StringComparison.Ordinal));
     }
 }
