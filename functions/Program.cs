@@ -1,6 +1,7 @@
 using Microsoft.Azure.Functions.Worker.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 using RetentionFunctions;
 using RetentionFunctions.Email;
 using RetentionFunctions.Functions;
@@ -34,6 +35,8 @@ try
     // Some adapters can only be disposed of asynchronously.
     await using var disposal = (IAsyncDisposable)host;
     await host.Services.GetRequiredService<AzureTables>().CreateAsync();
+    var log = host.Services.GetRequiredService<ILogger<AzureSettings>>();
+    foreach (var pending in AzureSettings.Pending(settings)) log.LogWarning("{Pending}", pending);
     await host.RunAsync();
     return 0;
 }

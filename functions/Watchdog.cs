@@ -4,6 +4,7 @@ using Microsoft.Extensions.Logging;
 using RetentionFunctions.Customers;
 using RetentionFunctions.Flows;
 using RetentionFunctions.Storage;
+using RetentionFunctions.Telemetry;
 
 namespace RetentionFunctions.Functions;
 
@@ -61,10 +62,12 @@ public sealed partial class Watchdog(ITables tables, DurableFlowEngine engine, D
         switch (Of(run, clock.GetUtcNow()))
         {
             case Lateness.Wake:
+                RetentionTelemetry.Late(id.Flow, restarted: false);
                 Log.Woken(log, id.Flow, run.DueAt ?? run.StartedAt);
                 await engine.WakeAsync(id, cancel);
                 break;
             case Lateness.Restart:
+                RetentionTelemetry.Late(id.Flow, restarted: true);
                 Log.Restarted(log, id.Flow, run.DueAt ?? run.StartedAt);
                 await engine.RestartAsync(id, cancel);
                 break;

@@ -1,3 +1,4 @@
+using Azure.Monitor.OpenTelemetry.Exporter;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using OpenTelemetry;
@@ -27,6 +28,9 @@ public static class Adapters
     // With two retries: somebody waits for the page.
     private static readonly TimeSpan BillingTimeout = TimeSpan.FromSeconds(20);
 
+    // Each event has a trace of some ten spans, and traces are what fills the daily cap. The alerts look at metrics, which are all sent.
+    private const float SampledTraces = 0.1f;
+
     public static IServiceCollection AddAdapters(this IServiceCollection services, AzureSettings azure)
     {
         services.AddSingleton(azure).AddSingleton(TimeProvider.System);
@@ -53,16 +57,25 @@ public static class Adapters
     }
 
     /// <summary>
-    /// The product's own traces, metrics and logs, and the worker's, by OTLP where OTEL_EXPORTER_OTLP_ENDPOINT says. Without that the host goes on taking the
-    /// logs, to Application Insights; a worker that announces OpenTelemetry exports by itself, and the host passes on nothing of it any more.
+    /// The product's own traces, metrics and logs, and the worker's: to Application Insights where APPLICATIONINSIGHTS_CONNECTION_STRING says which, by OTLP where
+    /// OTEL_EXPORTER_OTLP_ENDPOINT says where. With neither the host goes on taking the logs: a worker that announces OpenTelemetry exports by itself, and the host
+    /// passes on nothing of it any more.
     /// </summary>
     public static IServiceCollection AddTelemetry(this IServiceCollection services, IConfiguration configuration)
     {
-        if (configuration["OTEL_EXPORTER_OTLP_ENDPOINT"] is not { Length: > 0 }) return services;
-        services.AddOpenTelemetry().UseFunctionsWorkerDefaults()
+        var (insights, otlp) = (configuration["APPLICATIONINSIGHTS_CONNECTION_STRING"], configuration["OTEL_EXPORTER_OTLP_ENDPOINT"]);
+        if (string.IsNullOrEmpty(insights) && string.IsNullOrEmpty(otlp)) return services;
+        var telemetry = services.AddOpenTelemetry().UseFunctionsWorkerDefaults()
             .WithMetrics(metrics => metrics.AddMeter(RetentionTelemetry.Name))
-            .WithTracing(traces => traces.AddSource(RetentionTelemetry.Name))
-            .UseOtlpExporter();
+            .WithTracing(traces => traces.AddSource(RetentionTelemetry.Name));
+        if (insights is { Length: > 0 })
+            telemetry.UseAzureMonitorExporter(options =>
+            {
+                options.ConnectionString = insights;
+                options.Credential = AzureSettings.Identity();
+                options.SamplingRatio = SampledTraces;
+            });
+        if (otlp is { Length: > 0 }) telemetry.UseOtlpExporter();
         return services;
     }
 

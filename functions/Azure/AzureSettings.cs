@@ -25,7 +25,7 @@ public sealed record AzureSettings(Connection Tables, Connection Backups, Connec
     private const string BackupsContainer = "backups";
 
     // Without an admin key the pages are open to the machine itself, and here every request comes through a proxy on the same machine.
-    private static readonly SettingRequirement[] Required = [SettingRequirement.WebhookSecret, SettingRequirement.WriteKey, SettingRequirement.AdminKey];
+    private static readonly SettingRequirement[] Required = [SettingRequirement.WriteKey, SettingRequirement.AdminKey];
 
     /// <summary>Reads the settings of the product and of this host.</summary>
     /// <exception cref="SettingsException">Something is wrong or missing; it lists everything at once.</exception>
@@ -57,6 +57,10 @@ public sealed record AzureSettings(Connection Tables, Connection Backups, Connec
             return connection;
         }
 
+        // Azure leaves the reference itself where it could not read the secret; it would then be the key.
+        foreach (var (key, _) in configuration.AsEnumerable().Where(pair => pair.Value?.StartsWith("@Microsoft.KeyVault(", StringComparison.Ordinal) == true).OrderBy(pair => pair.Key, StringComparer.Ordinal))
+            problems.Add(new SettingProblem(key, "It refers to a secret of the Key Vault that Azure could not read: the app's identity lacks the role 'Key Vault Secrets User', or has had it for some minutes only.", "restart the function app; if that does not help, azd provision"));
+
         var azure = new AzureSettings(
             Connect("Tables", "tableServiceUri", "It is missing: nothing can be kept without the table storage. A connection string may stand in 'Tables' instead.", "https://ACCOUNT.table.core.windows.net", WrongTables),
             Connect("Backups", "containerUri", "It is missing: the nightly backups go into a container of blobs. A connection string of its storage account may stand in 'Backups' instead.", "https://ACCOUNT.blob.core.windows.net/backups", WrongBackups),
@@ -66,6 +70,18 @@ public sealed record AzureSettings(Connection Tables, Connection Backups, Connec
             // Azure gives the app its name; on a developer's machine the tools listen on 7071.
             configuration["WEBSITE_HOSTNAME"] is { Length: > 0 } name ? new Uri(IsLocal(name) ? $"http://{name}" : $"https://{name}") : new Uri("http://localhost:7071"));
         return problems.Count == 0 ? (settings!, azure) : throw new SettingsException(problems);
+    }
+
+    /// <summary>
+    /// What is still to be done at Stripe and SendGrid, a sentence each. Their endpoints are made for an address that exists only once this runs, and only then have
+    /// secrets; until then the doors refuse, and both send again for days.
+    /// </summary>
+    public static IEnumerable<string> Pending(RetentionSettings settings)
+    {
+        if (settings.Stripe.WebhookSecrets.Count == 0)
+            yield return "No event of Stripe is taken yet: set Stripe__WebhookSecrets__0 to the signing secret of the endpoint (azd env set STRIPE_WEBHOOK_SECRET whsec_…, then azd provision).";
+        if (settings.Email.SendGrid.EventPublicKeys.Count == 0)
+            yield return "Nothing is heard of bounces and complaints yet: set Email__SendGrid__EventPublicKeys__0 to the verification key of SendGrid's Event Webhook (azd env set SENDGRID_EVENT_KEY …, then azd provision).";
     }
 
     /// <summary>This process runs on Azure: its proxy is then the one that says where a request came from.</summary>
@@ -125,7 +141,7 @@ public sealed record AzureSettings(Connection Tables, Connection Backups, Connec
     private static string? Some(string? value) => string.IsNullOrWhiteSpace(value) ? null : value;
 
     // The app's own identity on Azure (AZURE_CLIENT_ID names it), whoever is signed in to the Azure CLI on a developer's machine.
-    private static TokenCredential Identity() => new DefaultAzureCredential();
+    internal static TokenCredential Identity() => new DefaultAzureCredential();
 
     private static bool IsLocal(string name) =>
         name.StartsWith("localhost", StringComparison.OrdinalIgnoreCase) || IPEndPoint.TryParse(name, out _);

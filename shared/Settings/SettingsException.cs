@@ -44,12 +44,6 @@ public sealed class SettingsException : Exception
 /// <param name="Example">How to set it.</param>
 public sealed record SettingRequirement(string Key, string Why, string Example)
 {
-    /// <summary>For hosts that Stripe reaches directly. The local host makes a secret of its own where none is set.</summary>
-    public static SettingRequirement WebhookSecret { get; } = new(
-        "Stripe:WebhookSecrets",
-        "It is missing: without the endpoint's signing secret nobody can tell Stripe's events from forged ones.",
-        "Stripe__WebhookSecrets__0=whsec_… (Stripe dashboard, Developers, Webhooks, your endpoint, Signing secret)");
-
     /// <summary>For hosts that take app events from the internet.</summary>
     public static SettingRequirement WriteKey { get; } = new(
         "AppEvents:WriteKey",

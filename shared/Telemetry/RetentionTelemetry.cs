@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using System.Text.Json;
+using Microsoft.AspNetCore.Http;
 using RetentionFunctions.Flows;
 using RetentionFunctions.Intake;
 
@@ -51,6 +52,12 @@ public static class RetentionTelemetry
     /// <summary>Jobs that came to an end: a counter, by <see cref="Job"/> and <see cref="Outcome"/> (<c>done</c>, <c>failed</c>).</summary>
     public const string JobsEnded = "retention.jobs.ended";
 
+    /// <summary>Requests that came in and could not be answered (5xx): a counter, by <see cref="Kind"/>, which is <c>web</c> for all but the doors.</summary>
+    public const string RequestsFailed = "retention.requests.failed";
+
+    /// <summary>Runs that were due and that nobody had looked at, as a host's watchdog found them: a counter, by <see cref="Flow"/> and <see cref="Outcome"/> (<c>woken</c>, <c>restarted</c>).</summary>
+    public const string RunsLate = "retention.runs.late";
+
     /// <summary>The span of handling a message, by <see cref="Kind"/>.</summary>
     public const string HandleSpan = "inbox.handle";
 
@@ -60,7 +67,7 @@ public static class RetentionTelemetry
     /// <summary>The span of one bucket of the sweep.</summary>
     public const string BucketSpan = "sweep.bucket";
 
-    /// <summary>The tag: <c>stripe</c>, <c>app</c>, <c>mail</c>, <c>job</c>.</summary>
+    /// <summary>The tag: <c>stripe</c>, <c>app</c>, <c>mail</c>, <c>job</c>, <c>web</c>.</summary>
     public const string Kind = "kind";
 
     /// <summary>The tag: why, in a word.</summary>
@@ -90,6 +97,17 @@ public static class RetentionTelemetry
     private static readonly Histogram<long> SweepCustomersHistogram = Meter.CreateHistogram<long>(SweepCustomers, "{customer}", "Customers scored by a sweep");
     private static readonly Counter<long> RequestsRefusedCounter = Meter.CreateCounter<long>(RequestsRefused, "{request}", "Requests that a door refused");
     private static readonly Counter<long> JobsEndedCounter = Meter.CreateCounter<long>(JobsEnded, "{job}", "Jobs that came to an end");
+    private static readonly Counter<long> RequestsFailedCounter = Meter.CreateCounter<long>(RequestsFailed, "{request}", "Requests that could not be answered");
+    private static readonly Counter<long> RunsLateCounter = Meter.CreateCounter<long>(RunsLate, "{run}", "Runs that nobody had looked at when they were due");
+
+    /// <summary>Counts a run that a watchdog found late.</summary>
+    /// <param name="flow">The name of its flow.</param>
+    /// <param name="restarted">Waking it the night before did not help: it got another instance.</param>
+    public static void Late(string flow, bool restarted) => RunsLateCounter.Add(1, Tag(Flow, flow), Tag(Outcome, restarted ? "restarted" : "woken"));
+
+    // By the first part of the address: the doors of Stripe, SendGrid and the app are worth an alert of their own.
+    internal static void Unanswered(PathString path) =>
+        RequestsFailedCounter.Add(1, Tag(Kind, path.StartsWithSegments("/stripe") ? "stripe" : path.StartsWithSegments("/sendgrid") ? "mail" : path.StartsWithSegments("/v1") ? "app" : "web"));
 
     internal static void Accepted(MessageKind kind, int events) => EventsAcceptedCounter.Add(events, Tag(Kind, Of(kind)));
 

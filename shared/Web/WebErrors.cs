@@ -7,6 +7,7 @@ using Microsoft.Extensions.Logging;
 using RetentionFunctions.Links;
 using RetentionFunctions.Settings;
 using RetentionFunctions.Storage;
+using RetentionFunctions.Telemetry;
 using RetentionFunctions.Web.Pages;
 
 namespace RetentionFunctions.Web;
@@ -32,6 +33,7 @@ internal static class WebErrors
         {
             context.Response.Clear();
             var (status, detail) = Told(error, context);
+            if (status >= 500) RetentionTelemetry.Unanswered(context.Request.Path);
             await WriteAsync(context, status, detail);
             return;
         }
@@ -45,12 +47,12 @@ internal static class WebErrors
             });
     }
 
-    /// <summary>Writes an error as its reader wants it: JSON under <c>/api</c>, <c>/v1</c>, <c>/stripe</c> and <c>/local</c>, a page elsewhere and wherever a form of a page leads.</summary>
+    /// <summary>Writes an error as its reader wants it: JSON under <c>/api</c>, <c>/v1</c>, <c>/stripe</c>, <c>/sendgrid</c> and <c>/local</c>, a page elsewhere and wherever a form of a page leads.</summary>
     public static Task WriteAsync(HttpContext context, int status, string detail)
     {
         var path = context.Request.Path;
         var ofPage = context.GetEndpoint()?.Metadata.GetMetadata<AdminOnly>()?.Surface == AdminSurface.Page;
-        if (!ofPage && (path.StartsWithSegments("/api") || path.StartsWithSegments("/v1") || path.StartsWithSegments("/stripe") || path.StartsWithSegments("/local")))
+        if (!ofPage && (path.StartsWithSegments("/api") || path.StartsWithSegments("/v1") || path.StartsWithSegments("/stripe") || path.StartsWithSegments("/sendgrid") || path.StartsWithSegments("/local")))
             return Problem(status, detail).ExecuteAsync(context);
         var product = context.RequestServices.GetRequiredService<RetentionSettings>().Product.Name;
         return PageEndpoints.Render<MessagePage>(new() { [nameof(MessagePage.Heading)] = Heading(status), [nameof(MessagePage.Text)] = detail, [nameof(MessagePage.Product)] = product }, status)

@@ -40,7 +40,7 @@ public sealed class AzureSettingsTests
     public void Everything_that_is_missing_is_told_at_once()
     {
         var problems = Assert.Throws<SettingsException>(() => Load([])).Problems.Select(p => p.Key);
-        Assert.Equal(["Admin:Key", "AppEvents:WriteKey", "Backups:containerUri", "SENDGRID_API_KEY", "STRIPE_API_KEY", "ServiceBus:fullyQualifiedNamespace", "Stripe:WebhookSecrets", "Tables:tableServiceUri"], problems.Order(StringComparer.Ordinal));
+        Assert.Equal(["Admin:Key", "AppEvents:WriteKey", "Backups:containerUri", "SENDGRID_API_KEY", "STRIPE_API_KEY", "ServiceBus:fullyQualifiedNamespace", "Tables:tableServiceUri"], problems.Order(StringComparer.Ordinal));
     }
 
     [Theory]
@@ -70,5 +70,28 @@ public sealed class AzureSettingsTests
         Assert.StartsWith("Error: ServiceBus:fullyQualifiedNamespace (environment: ServiceBus__fullyQualifiedNamespace) It is missing", lines[1]);
         Assert.Equal("Error: STRIPE_API_KEY It is missing: pausing and paying from an e-mail act on Stripe. Example: STRIPE_API_KEY=rk_live_…", lines[2]);
         Assert.Equal(3, lines.Count);
+    }
+
+    [Fact]
+    public void Before_the_endpoints_at_Stripe_and_SendGrid_exist_it_starts_and_says_what_is_still_to_be_done()
+    {
+        var first = new Dictionary<string, string?>(Right);
+        first.Remove("Stripe:WebhookSecrets:0");
+        var (settings, _) = AzureSettings.Load(new ConfigurationBuilder().AddInMemoryCollection(first).Build());
+        Assert.Collection(AzureSettings.Pending(settings),
+            stripe => Assert.Contains("azd env set STRIPE_WEBHOOK_SECRET", stripe, StringComparison.Ordinal),
+            sendGrid => Assert.Contains("azd env set SENDGRID_EVENT_KEY", sendGrid, StringComparison.Ordinal));
+        settings.Stripe.WebhookSecrets = ["whsec_1"];
+        settings.Email.SendGrid.EventPublicKeys = ["key"];
+        Assert.Empty(AzureSettings.Pending(settings));
+    }
+
+    [Fact]
+    public void A_reference_that_Azure_could_not_read_is_no_key()
+    {
+        const string unread = "@Microsoft.KeyVault(SecretUri=https://kv-acme.vault.azure.net/secrets/admin-key/1)";
+        var problems = Assert.Throws<SettingsException>(() => Load(new(Right) { ["Admin:Key"] = unread, ["STRIPE_API_KEY"] = unread })).Problems;
+        Assert.Equal(["Admin:Key", "STRIPE_API_KEY"], problems.Select(p => p.Key));
+        Assert.All(problems, problem => Assert.DoesNotContain("kv-acme", problem.Problem + problem.Example, StringComparison.Ordinal));
     }
 }

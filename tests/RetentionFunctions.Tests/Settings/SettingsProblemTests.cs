@@ -184,13 +184,13 @@ public sealed class SettingsProblemTests
     [Fact]
     public void A_host_may_insist_on_what_others_can_do_without()
     {
-        var problem = Assert.Single(Assert.Throws<SettingsException>(() => SettingsLoader.Load(Given.Configuration(null), SettingRequirement.WebhookSecret)).Problems);
-        Assert.Equal("Stripe:WebhookSecrets", problem.Key);
-        Assert.Contains("Stripe__WebhookSecrets__0=whsec_", problem.Example, StringComparison.Ordinal);
-        Assert.Equal(3, Assert.Throws<SettingsException>(() => SettingsLoader.Load(Given.Configuration(null), SettingRequirement.WebhookSecret, SettingRequirement.WriteKey, SettingRequirement.AdminKey)).Problems.Count);
-        SettingsLoader.Load(Given.Configuration(null, ("Stripe:WebhookSecrets:0", "whsec_x")), SettingRequirement.WebhookSecret);
+        var problem = Assert.Single(Assert.Throws<SettingsException>(() => SettingsLoader.Load(Given.Configuration(null), SettingRequirement.AdminKey)).Problems);
+        Assert.Equal("Admin:Key", problem.Key);
+        Assert.Contains("Admin__Key=", problem.Example, StringComparison.Ordinal);
+        Assert.Equal(2, Assert.Throws<SettingsException>(() => SettingsLoader.Load(Given.Configuration(null), SettingRequirement.WriteKey, SettingRequirement.AdminKey)).Problems.Count);
+        SettingsLoader.Load(Given.Configuration(null, ("Admin:Key", "0123456789abcdef")), SettingRequirement.AdminKey);
         // A wrong one is told once, not also as missing.
-        Assert.Single(Assert.Throws<SettingsException>(() => SettingsLoader.Load(Given.Configuration(null, ("Stripe:WebhookSecrets:0", "x")), SettingRequirement.WebhookSecret)).Problems);
+        Assert.Single(Assert.Throws<SettingsException>(() => SettingsLoader.Load(Given.Configuration(null, ("Admin:Key", "x")), SettingRequirement.AdminKey)).Problems);
     }
 
     [Theory]

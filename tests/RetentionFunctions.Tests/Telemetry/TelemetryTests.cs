@@ -1,8 +1,12 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
+using RetentionFunctions.Storage;
 using RetentionFunctions.Telemetry;
 using RetentionFunctions.Tests.Support;
+using RetentionFunctions.Web;
 
 namespace RetentionFunctions.Tests.Telemetry;
 
@@ -45,7 +49,9 @@ public class TelemetryStories
         Assert.Equal(2, Sum(RetentionTelemetry.EventsAccepted, "kind=mail"));
         Assert.Equal(1, Sum(RetentionTelemetry.EventsAccepted, "kind=app"));
         Assert.Equal(9, Sum(RetentionTelemetry.MessagesHandled, "kind=stripe"));
-        Assert.Equal(12, measured.Count(m => m.Name == RetentionTelemetry.InboxLag && m.Value >= 0));
+        Assert.Equal(12, measured.Count(m => m is { Name: RetentionTelemetry.InboxLag, Value: >= 0, Tags: not "kind=job" }));
+        // One night after another.
+        Assert.Equal(31, Sum(RetentionTelemetry.JobsEnded, "job=backup outcome=done"));
         Assert.Equal(1, Sum(RetentionTelemetry.DeadLetters, "kind=mail reason=unreadable"));
         Assert.Equal(1, Sum(RetentionTelemetry.Emails, "flow=dunning outcome=accepted"));
         Assert.Equal(1, Sum(RetentionTelemetry.RunsStarted, "flow=dunning"));
@@ -80,6 +86,37 @@ public class TelemetryStories
         var told = Assert.Single(spans);
         Assert.Equal((ActivityStatusCode.Error, null), (told.Status, told.StatusDescription));
         Assert.DoesNotContain("cus_Ada", string.Join(' ', told.TagObjects.Select(t => $"{t.Value}")));
+    }
+
+    [Theory]
+    [InlineData("/stripe/webhook", "stripe")]
+    [InlineData("/sendgrid/events", "mail")]
+    [InlineData("/v1/track", "app")]
+    [InlineData("/api/v1/customers", "web")]
+    public async Task What_cannot_be_answered_is_counted_by_its_door_and_what_is_the_callers_mistake_is_not(string path, string kind)
+    {
+        var failed = new ConcurrentQueue<string>();
+        using var listener = new MeterListener { InstrumentPublished = (instrument, l) => { if (instrument.Name == RetentionTelemetry.RequestsFailed) l.EnableMeasurementEvents(instrument); } };
+        listener.SetMeasurementEventCallback<long>((_, value, tags, _) => failed.Enqueue($"{value} {Text(tags)}"));
+        listener.Start();
+        using var services = new ServiceCollection().AddLogging().AddRouting().BuildServiceProvider();
+        Task Answer(Exception error) => WebErrors.InvokeAsync(new DefaultHttpContext { RequestServices = services, Request = { Path = path } }, _ => throw error);
+        await Answer(new BadHttpRequestException("The body ends too early."));
+        Assert.Empty(failed);
+        await Answer(new TransientStorageException("The table does not answer.", null));
+        Assert.Equal([$"1 kind={kind}"], failed);
+    }
+
+    [Fact]
+    public void A_run_that_a_watchdog_found_is_counted_by_what_it_needed()
+    {
+        var late = new ConcurrentQueue<string>();
+        using var listener = new MeterListener { InstrumentPublished = (instrument, l) => { if (instrument.Name == RetentionTelemetry.RunsLate) l.EnableMeasurementEvents(instrument); } };
+        listener.SetMeasurementEventCallback<long>((_, value, tags, _) => late.Enqueue($"{value} {Text(tags)}"));
+        listener.Start();
+        RetentionTelemetry.Late("dunning", restarted: false);
+        RetentionTelemetry.Late("win-back", restarted: true);
+        Assert.Equal(["1 flow=dunning outcome=woken", "1 flow=win-back outcome=restarted"], late);
     }
 
     private static string Text(ReadOnlySpan<KeyValuePair<string, object?>> tags)
