@@ -62,7 +62,7 @@ public sealed class AzureDayTests : IAsyncLifetime
             .AddSingleton<IInbox>(_bus is null ? _memory : new ServiceBusInbox(_bus.CreateSender(ServiceBusInbox.Queue)))
             .AddSingleton(_durable).AddSingleton<IFlowEngine, DurableFlowEngine>()
             .AddSingleton<TimeProvider>(_clock).AddSingleton<IMailer>(_mailer).AddSingleton(Mock.Of<IBilling>())
-            .AddSingleton(new WebActions { StopRun = (_, _) => Task.FromResult(false), Sweep = _ => throw new InvalidOperationException() });
+            .AddSingleton(new WebActions { StopRun = (_, _) => Task.FromResult(false), Sweep = _ => throw new InvalidOperationException(), Waiting = _ => throw new InvalidOperationException(), Backups = new BackupView(_ => throw new InvalidOperationException()) });
         _app = builder.Build();
         await _app.Services.GetRequiredService<AzureTables>().CreateAsync();
         _door = Composition.BuildPipeline(_app.Services);

@@ -3,9 +3,12 @@ using Microsoft.Azure.Functions.Worker;
 using Microsoft.DurableTask;
 using Microsoft.DurableTask.Client;
 using Microsoft.DurableTask.Testing;
+using Microsoft.Extensions.Logging.Abstractions;
 using Moq;
 using RetentionFunctions.Functions;
 using RetentionFunctions.Health;
+using RetentionFunctions.Intake;
+using RetentionFunctions.Jobs;
 using RetentionFunctions.Settings;
 using RetentionFunctions.Storage;
 using RetentionFunctions.Tests.Support;
@@ -73,7 +76,16 @@ public sealed class SweepTests
         client.Setup(c => c.ScheduleNewOrchestrationInstanceAsync(It.IsAny<TaskName>(), It.IsAny<object?>(), It.IsAny<StartOrchestrationOptions?>(), It.IsAny<CancellationToken>()))
             .Callback((TaskName _, object? _, StartOrchestrationOptions? options, CancellationToken _) => started.Add(options?.InstanceId)).ReturnsAsync("id");
         var clock = new StandingClock(DateTimeOffset.Parse("2026-01-11T03:45:00Z"));
-        await new Functions.DailySweep(tables, new RetentionSettings(), clock).RunAsync(new TimerInfo(), client.Object, default);
+        var inbox = new Mock<IInbox>();
+        var night = new Mock<INightlyJob>();
+        night.Setup(job => job.Name).Returns("backup");
+        var runner = new JobRunner(tables, inbox.Object, [night.Object], clock, NullLogger<JobRunner>.Instance);
+        var timer = new Functions.DailySweep(tables, new Nightly(runner, [night.Object]), new RetentionSettings(), clock);
+        await timer.RunAsync(new TimerInfo(), client.Object, default);
         Assert.Equal(again ? ["sweep 2026-01-10T0600"] : [], started);
+        // The night's other work waits for the sweep, and is begun once however often the timer fires.
+        Assert.Equal(again ? null : "2026-01-10", (await runner.StateAsync("backup"))?.Occasion);
+        await timer.RunAsync(new TimerInfo(), client.Object, default);
+        inbox.Verify(i => i.EnqueueAsync(It.IsAny<IReadOnlyList<InboxMessage>>(), It.IsAny<CancellationToken>()), Times.Exactly(again ? 0 : 1));
     }
 }
