@@ -53,7 +53,12 @@ public sealed record AzureSettings(Connection Tables, Connection Backups, Connec
         {
             var connection = new Connection(Some(configuration[name]), Some(configuration[$"{name}:{part}"]));
             if (connection is (null, null)) problems.Add(new SettingProblem($"{name}:{part}", why, $"{name}__{part}={example}"));
-            else if (wrong(connection) is { } problem) problems.Add(new SettingProblem(connection.String is null ? $"{name}:{part}" : name, problem, $"{name}__{part}={example}"));
+            else if (wrong(connection) is { } problem)
+            {
+                var key = connection.String is null ? $"{name}:{part}" : name;
+                // A reference that Azure could not read has been told as one.
+                if (problems.TrueForAll(known => known.Key != key)) problems.Add(new SettingProblem(key, problem, $"{name}__{part}={example}"));
+            }
             return connection;
         }
 

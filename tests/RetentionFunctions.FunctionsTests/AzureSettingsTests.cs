@@ -47,6 +47,8 @@ public sealed class AzureSettingsTests
     [InlineData("Tables", "https://acme.table.core.windows.net")]
     [InlineData("Tables", "@Microsoft.KeyVault(SecretUri=https://acme.vault.azure.net/secrets/tables)")]
     [InlineData("Tables:tableServiceUri", "acme.table.core.windows.net")]
+    [InlineData("Backups", "https://acme.blob.core.windows.net/backups")]
+    [InlineData("Backups:containerUri", "https://acme.blob.core.windows.net")]
     [InlineData("ServiceBus", "acme.servicebus.windows.net")]
     [InlineData("ServiceBus", "@Microsoft.KeyVault(SecretUri=https://acme.vault.azure.net/secrets/bus)")]
     [InlineData("ServiceBus:fullyQualifiedNamespace", "sb://acme.servicebus.windows.net/")]
