@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Restores, builds and tests everything. Needs the .NET 10 SDK; with Node.js it also tests with Segment's own SDK, with chromium in a real browser.
+# Restores, builds and tests everything. Needs the .NET 10 SDK; with Node.js it also tests with Segment's own SDK and Azure's emulator of tables, with chromium in a real browser.
 # Projects whose packages this machine's feed lacks, and tests whose tools it lacks, are left out and said; REQUIRE_ALL=1 makes that a failure.
 # The last line is "N passed, N failed" or "N passed, N failed, N skipped"; the exit code is 0 only if something ran and nothing failed.
 set -u
@@ -125,16 +125,30 @@ while IFS= read -r project; do
   esac
 done <"$results/projects.txt"
 
+npm_ci() { # a folder, and what lies in it; 1 where that cannot be had
+  if ! command -v node >/dev/null 2>&1 || ! command -v npm >/dev/null 2>&1; then
+    lacking "No Node.js here: the tests with $2 are skipped."
+    return 1
+  fi
+  [ "$1/node_modules/.package-lock.json" -nt "$1/package-lock.json" ] && return 0
+  (cd "$1" && npm ci --no-audit --no-fund --loglevel=error) >"$results/npm.log" 2>&1 && return 0
+  if grep -qE 'EUSAGE|ETARGET|EINTEGRITY' "$results/npm.log" || [ ! -s "$results/npm.log" ]; then cat "$results/npm.log"; give_up "npm ci failed in $1."; fi
+  rm -rf "$1/node_modules"
+  lacking "npm could not fetch $2 ($(sed -n 's/^npm error code //p' "$results/npm.log" | head -n 1)): the tests with it are skipped."
+  return 1
+}
+
 # Segment's SDK is a real client of our app-event API.
-client=tests/segment-client
-if [ ! -f "$client/package-lock.json" ]; then :
-elif ! command -v node >/dev/null 2>&1 || ! command -v npm >/dev/null 2>&1; then
-  lacking "No Node.js here: the test with Segment's own SDK is skipped."
-elif [ "$client/node_modules/.package-lock.json" -nt "$client/package-lock.json" ]; then :
-elif ! (cd "$client" && npm ci --no-audit --no-fund --loglevel=error) >"$results/npm.log" 2>&1; then
-  if grep -qE 'EUSAGE|ETARGET|EINTEGRITY' "$results/npm.log" || [ ! -s "$results/npm.log" ]; then cat "$results/npm.log"; give_up "npm ci failed in $client."; fi
-  rm -rf "$client/node_modules"
-  lacking "npm could not fetch Segment's SDK ($(sed -n 's/^npm error code //p' "$results/npm.log" | head -n 1)): the test with it is skipped."
+npm_ci tests/segment-client "Segment's own SDK"
+
+# Azure's own emulator of Table Storage; AZURITE_TABLES names another one.
+if [ -z "${AZURITE_TABLES:-}" ] && ! is_left_out tests/RetentionFunctions.FunctionsTests/RetentionFunctions.FunctionsTests.csproj && npm_ci tests/azurite "Azure's emulator of Table Storage"; then
+  port=$(node -e 'const s = require("net").createServer().listen(0, "127.0.0.1", () => { console.log(s.address().port); s.close(); })')
+  node tests/azurite/node_modules/azurite/dist/src/table/main.js --silent --inMemoryPersistence --skipApiVersionCheck --disableTelemetry --tablePort "$port" >"$results/azurite.log" 2>&1 </dev/null &
+  azurite=$!
+  trap 'kill "$azurite" 2>/dev/null' EXIT
+  # The account and key of every Azurite, as Microsoft documents them.
+  export AZURITE_TABLES="DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;TableEndpoint=http://127.0.0.1:$port/devstoreaccount1;"
 fi
 
 # The tests in a browser drive the machine's own chromium (Browser.cs looks in the same places); Playwright would download one, which we never do.

@@ -8,8 +8,8 @@ using RetentionFunctions.Tests.Storage;
 namespace RetentionFunctions.FunctionsTests;
 
 /// <summary>
-/// The contract of the tables on Azure's emulator: <c>npm install -g azurite</c>, <c>azurite-table --inMemoryPersistence --skipApiVersionCheck</c>, and
-/// <c>AZURITE_TABLES=UseDevelopmentStorage=true</c>.
+/// The contract of the tables on Azure's emulator, which <c>test.sh</c> starts (<c>tests/azurite</c>); <c>AZURITE_TABLES</c> is its connection string. It takes rows and batches
+/// that are larger than Azure's, which <see cref="TableLimits"/> refuses before.
 /// </summary>
 public sealed class AzureTablesTests : TablesContract, IAsyncLifetime
 {
