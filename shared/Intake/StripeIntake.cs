@@ -36,19 +36,22 @@ public sealed class StripeIntake(ITables tables, BodyStore bodies, UserTies ties
         var facts = new Queue<StripeFact>([first]);
         var seen = new HashSet<string>(StringComparer.Ordinal) { first.Stamp.EventId };
         var adopted = new List<(RowKey Row, string EventId)>();
+        Customer? written = null;
         while (facts.TryDequeue(out var fact))
         {
-            await WriteAsync(customerId, fact, cancel);
-            // From here on: what follows from the state that results. A delivery that finds the marker does it again, so that a crash in between is repaired.
-            await IndexAsync(customerId, fact, cancel);
-            foreach (var (row, eventId) in await OrphansAsync(fact, cancel))
+            // From here on: what follows from the state that results. A delivery that finds the marker does all of it again, so that a crash in between is repaired.
+            var news = await WriteAsync(customerId, fact, cancel) ?? News.Everything(fact);
+            written = news.Written;
+            await IndexAsync(customerId, fact, news, cancel);
+            foreach (var (row, eventId) in await OrphansAsync(news.References, cancel))
             {
                 adopted.Add((row, eventId));
                 // Things may name each other: each event once.
                 if (seen.Add(eventId) && await bodies.GetAsync(OrphanBody(eventId), cancel) is { } body) facts.Enqueue(StripeReader.Read(body, settings.Customers));
             }
         }
-        await flows.AfterChangeAsync(customerId, cancel);
+        // As it was just written: whoever changes it after this looks too.
+        await (written is null ? flows.AfterChangeAsync(customerId, cancel) : flows.AfterChangeAsync(written, cancel));
         // Only now that they count: what a crash leaves here is found and adopted again. So in the reverse of the order in which they were found, and of each
         // the row by which it was found at the very end.
         foreach (var orphan in adopted.GroupBy(a => a.EventId, a => a.Row).Reverse())
@@ -60,22 +63,25 @@ public sealed class StripeIntake(ITables tables, BodyStore bodies, UserTies ties
         }
     }
 
-    private async Task WriteAsync(string customerId, StripeFact fact, CancellationToken cancel)
+    // What of the fact is news to the customer; null where the event was handled before.
+    private async Task<News?> WriteAsync(string customerId, StripeFact fact, CancellationToken cancel)
     {
         for (var attempt = 0; attempt < 10; attempt++)
         {
-            if (await tables.GetAsync(Keys.Event(customerId, fact.Stamp.EventId), cancel) is not null) return;
-            if (await TryWriteAsync(customerId, fact, cancel)) return;
+            // Copies are rare: whether the event was handled is asked only where the commit says that something is there already.
+            if (attempt > 0 && await tables.GetAsync(Keys.Event(customerId, fact.Stamp.EventId), cancel) is not null) return null;
+            if (await TryWriteAsync(customerId, fact, cancel) is { } news) return news;
         }
         throw new TransientStorageException($"The customer {customerId} was changed by others ten times in a row.");
     }
 
-    private async Task<bool> TryWriteAsync(string customerId, StripeFact fact, CancellationToken cancel)
+    private async Task<News?> TryWriteAsync(string customerId, StripeFact fact, CancellationToken cancel)
     {
         var found = await tables.GetAsync<Customer>(Keys.Customer(customerId), cancel);
         var before = found?.Value ?? new Customer { Id = customerId };
         var after = CustomerMerge.Apply(before, fact);
         IReadOnlyList<Write> ledger = [];
+        Invoice? invoice = null;
         var writes = new List<Write> { new Write.Insert(Keys.Event(customerId, fact.Stamp.EventId).Key, TablesExtensions.Write(Marker(fact))) };
 
         switch (fact)
@@ -88,52 +94,43 @@ public sealed class StripeIntake(ITables tables, BodyStore bodies, UserTies ties
                 (after, ledger) = await DeriveAsync(after, null, cancel);
                 break;
             case InvoiceChanged { Invoice: var said }:
-                after = await InvoiceAsync(after, said.InvoiceId, known => InvoiceMerge.Apply(known, fact.Stamp, said), writes, cancel);
+                (after, invoice) = await InvoiceAsync(after, said.InvoiceId, known => InvoiceMerge.Apply(known, fact.Stamp, said), writes, cancel);
                 break;
             case InvoicePaymentPaid paid:
-                after = await InvoiceAsync(after, paid.InvoiceId, known => InvoiceMerge.Apply(known, paid), writes, cancel);
+                (after, invoice) = await InvoiceAsync(after, paid.InvoiceId, known => InvoiceMerge.Apply(known, paid), writes, cancel);
                 break;
         }
 
         var row = TablesExtensions.Write(after);
         var key = Keys.Customer(customerId);
         writes.Add(found is null ? new Write.Insert(key.Key, row) : new Write.Replace(key.Key, row, found.ETag));
-        return await LedgerRows.TryCommitAsync(tables, key.Partition, writes, ledger, cancel);
+        return await LedgerRows.TryCommitAsync(tables, key.Partition, writes, ledger, cancel) ? News.Of(fact, before, invoice) with { Written = after } : null;
     }
 
     private async Task<(Customer Customer, IReadOnlyList<Write> Ledger)> DeriveAsync(Customer customer, SubscriptionSnapshot? added, CancellationToken cancel)
     {
         var snapshots = await tables.ListAsync<SubscriptionSnapshot>(Keys.Snapshots(customer.Id), cancel);
-        if (added is not null) snapshots.Add(added);
+        // A copy of an event finds its own snapshot.
+        if (added is not null && !snapshots.Exists(s => s.Stamp.EventId == added.Stamp.EventId)) snapshots.Add(added);
         var (derived, ledger) = CustomerDerivation.Derive(customer, snapshots, settings.Customers, clock.GetUtcNow());
         return (derived, await LedgerRows.DifferenceAsync(tables, customer.Id, ledger, cancel));
     }
 
-    private async Task<Customer> InvoiceAsync(Customer customer, string invoiceId, Func<Invoice?, Invoice> change, List<Write> writes, CancellationToken cancel)
+    // The customer after the change, and the invoice before it.
+    private async Task<(Customer After, Invoice? Before)> InvoiceAsync(Customer customer, string invoiceId, Func<Invoice?, Invoice> change, List<Write> writes, CancellationToken cancel)
     {
         var key = Keys.Invoice(customer.Id, invoiceId);
         var known = await tables.GetAsync<Invoice>(key, cancel);
         var invoice = change(known?.Value);
         var row = TablesExtensions.Write(invoice);
         writes.Add(known is null ? new Write.Insert(key.Key, row) : new Write.Replace(key.Key, row, known.ETag));
-        return CustomerMerge.WithInvoice(customer, invoice);
+        return (CustomerMerge.WithInvoice(customer, invoice), known?.Value);
     }
 
-    private async Task IndexAsync(string customerId, StripeFact fact, CancellationToken cancel)
+    private async Task IndexAsync(string customerId, StripeFact fact, News news, CancellationToken cancel)
     {
-        foreach (var reference in fact.References)
-        {
-            var owner = Keys.Owner(reference.Kind, reference.Id);
-            if (await tables.GetAsync(owner, cancel) is null) await tables.UpsertAsync(owner, new Owner(customerId), cancel);
-        }
-        var (email, createdAt) = fact switch
-        {
-            CustomerChanged f => (f.Profile.Email, f.Profile.CreatedAt ?? f.Stamp.At),
-            CheckoutCompleted f => (f.Email, f.Stamp.At),
-            InvoiceChanged f => (f.Invoice.CustomerEmail, f.Stamp.At),
-            _ => (null, default),
-        };
-        if (email is not null) await ties.EmailOfCustomerAsync(customerId, email, createdAt, cancel);
+        foreach (var reference in news.References) await tables.TryInsertAsync(Keys.Owner(reference.Kind, reference.Id), new Owner(customerId), cancel);
+        if (news.Address is { } address) await ties.EmailOfCustomerAsync(customerId, address.Email, address.SaidAt, cancel);
         string?[] users = fact switch
         {
             CustomerChanged f => [f.Profile.UserId],
@@ -161,10 +158,10 @@ public sealed class StripeIntake(ITables tables, BodyStore bodies, UserTies ties
         if (await OwnerAsync(fact, cancel) is { } customerId) await ApplyAsync(customerId, fact, cancel);
     }
 
-    private async Task<List<(RowKey Row, string EventId)>> OrphansAsync(StripeFact fact, CancellationToken cancel)
+    private async Task<List<(RowKey Row, string EventId)>> OrphansAsync(IEnumerable<StripeReference> references, CancellationToken cancel)
     {
         var found = new List<(RowKey, string)>();
-        foreach (var reference in fact.References)
+        foreach (var reference in references)
             await foreach (var row in tables.QueryAsync(Keys.Orphans(reference.Kind, reference.Id), cancel)) found.Add((row.At, row.Read<Orphan>().EventId));
         return found;
     }
@@ -174,6 +171,44 @@ public sealed class StripeIntake(ITables tables, BodyStore bodies, UserTies ties
     private static string OrphanBody(string eventId) => $"orphan:{eventId}";
 
     private sealed record Owner(string CustomerId);
+
+    /// <summary>
+    /// What of a fact is not yet in an index. What an earlier event said and left in the rows is left to that event: it is delivered until its index is written
+    /// too and those who waited for it are adopted.
+    /// </summary>
+    /// <param name="References">Those whose owner may not be indexed.</param>
+    /// <param name="Address">The e-mail address, where it may not be indexed, and since when it is said to be the customer's.</param>
+    private sealed record News(IReadOnlyList<StripeReference> References, (string Email, DateTimeOffset SaidAt)? Address)
+    {
+        /// <summary>The customer as it was written; null where it was handled before.</summary>
+        public Customer? Written { get; init; }
+
+        public static News Everything(StripeFact fact) => new(fact.References, AddressOf(fact));
+
+        public static News Of(StripeFact fact, Customer before, Invoice? invoice) =>
+            new([.. fact.References.Where(r => !Knows(invoice, r))], AddressOf(fact) is { } said && !Knows(before, fact, said) ? said : null);
+
+        private static bool Knows(Invoice? invoice, StripeReference reference) => invoice is not null && reference.Id == reference.Kind switch
+        {
+            "invoice" => invoice.Id,
+            "payment-intent" => invoice.PaymentIntentId,
+            "charge" => invoice.Latest?.ChargeId,
+            _ => null,
+        };
+
+        // The earliest saying is what the index keeps: one that is no earlier changes nothing.
+        private static bool Knows(Customer before, StripeFact fact, (string Email, DateTimeOffset SaidAt) said) =>
+            (before.Profile.Email == said.Email && before.Profile.CreatedAt <= said.SaidAt) ||
+            (fact is not CustomerChanged && before.BillingEmail == said.Email && before.BillingEmailFrom?.At <= said.SaidAt);
+
+        private static (string, DateTimeOffset)? AddressOf(StripeFact fact) => fact switch
+        {
+            CustomerChanged { Profile.Email: { } email } f => (email, f.Profile.CreatedAt ?? f.Stamp.At),
+            CheckoutCompleted { Email: { } email } => (email, fact.Stamp.At),
+            InvoiceChanged { Invoice.CustomerEmail: { } email } => (email, fact.Stamp.At),
+            _ => null,
+        };
+    }
 
     private sealed record Orphan(string EventId, string Type, DateTimeOffset At);
 }
