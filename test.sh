@@ -141,14 +141,15 @@ npm_ci() { # a folder, and what lies in it; 1 where that cannot be had
 # Segment's SDK is a real client of our app-event API.
 npm_ci tests/segment-client "Segment's own SDK"
 
-# Azure's own emulator of Table Storage; AZURITE_TABLES names another one.
-if [ -z "${AZURITE_TABLES:-}" ] && ! is_left_out tests/RetentionFunctions.FunctionsTests/RetentionFunctions.FunctionsTests.csproj && npm_ci tests/azurite "Azure's emulator of Table Storage"; then
-  port=$(node -e 'const s = require("net").createServer().listen(0, "127.0.0.1", () => { console.log(s.address().port); s.close(); })')
-  node tests/azurite/node_modules/azurite/dist/src/table/main.js --silent --inMemoryPersistence --skipApiVersionCheck --disableTelemetry --tablePort "$port" >"$results/azurite.log" 2>&1 </dev/null &
+# Azure's own emulator of storage; AZURITE_TABLES names another one.
+if [ -z "${AZURITE_TABLES:-}" ] && ! is_left_out tests/RetentionFunctions.FunctionsTests/RetentionFunctions.FunctionsTests.csproj && npm_ci tests/azurite "Azure's emulator of storage"; then
+  free_port() { node -e 'const s = require("net").createServer().listen(0, "127.0.0.1", () => { console.log(s.address().port); s.close(); })'; }
+  tables=$(free_port) blobs=$(free_port)
+  node tests/azurite/node_modules/azurite/dist/src/azurite.js --silent --inMemoryPersistence --skipApiVersionCheck --disableTelemetry --tablePort "$tables" --blobPort "$blobs" --queuePort "$(free_port)" >"$results/azurite.log" 2>&1 </dev/null &
   azurite=$!
   trap 'kill "$azurite" 2>/dev/null' EXIT
   # The account and key of every Azurite, as Microsoft documents them.
-  export AZURITE_TABLES="DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;TableEndpoint=http://127.0.0.1:$port/devstoreaccount1;"
+  export AZURITE_TABLES="DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;TableEndpoint=http://127.0.0.1:$tables/devstoreaccount1;BlobEndpoint=http://127.0.0.1:$blobs/devstoreaccount1;"
 fi
 
 # The tests in a browser drive the machine's own chromium (Browser.cs looks in the same places); Playwright would download one, which we never do.

@@ -20,11 +20,12 @@ public sealed class AppIntake(ITables tables, UserTies ties, FlowDispatch flows,
         var before = await ties.OfAsync(userId, cancel);
         var countedAtHome = true;
         foreach (var part in events.Chunk(AppMessages.MostEvents)) countedAtHome &= await CountAsync(userId, part, before, cancel);
+        UserTie? said = null;
         foreach (var one in events)
-            if (one.Traits is { ValueKind: JsonValueKind.Object } traits) await TieAsync(one, traits, cancel);
+            if (one.Traits is { ValueKind: JsonValueKind.Object } traits) said = await TieAsync(one, traits, cancel) ?? said;
         // Whoever wrote an event without a tie, or under the one before, looks again: another may have been made meanwhile. So does a delivery that finds an
         // event counted under a former id: the one before may have stopped between counting and moving.
-        if (await ties.OfAsync(userId, cancel) is not { } tie) return;
+        if ((said ?? await ties.OfAsync(userId, cancel)) is not { } tie) return;
         if (!countedAtHome || before?.CustomerId != tie.CustomerId) await ties.MoveAsync(userId, tie, cancel);
         await flows.AfterChangeAsync(tie.CustomerId, cancel);
     }
@@ -87,14 +88,15 @@ public sealed class AppIntake(ITables tables, UserTies ties, FlowDispatch flows,
 
     private static RowKey Marker(string subject, AppEvent e) => Keys.Event(subject, Id(e));
 
-    // The strongest tie first: the others then find it and leave it.
-    private async Task TieAsync(AppEvent appEvent, JsonElement traits, CancellationToken cancel)
+    // The strongest tie first: the others then find it and leave it. The tie as it stood after that one, where the app named the customer.
+    private async Task<UserTie?> TieAsync(AppEvent appEvent, JsonElement traits, CancellationToken cancel)
     {
         var customerId = Text(traits, "stripeCustomerId", "stripe_customer_id", "stripeCustomer");
-        if (customerId is not null && customerId.Length <= 255)
-            await ties.TieAsync(appEvent.UserId, customerId, TieStrength.App, appEvent.At, cancel);
+        UserTie? tie = null;
+        if (customerId is not null && customerId.Length <= 255) tie = await ties.TieAsync(appEvent.UserId, customerId, TieStrength.App, appEvent.At, cancel);
         if (Text(traits, "email") is { Length: <= 254 } email && email.Contains('@'))
             await ties.EmailOfUserAsync(appEvent.UserId, email, appEvent.At, cancel);
+        return tie;
     }
 
     private static AppTraits? Said(AppEvent appEvent)

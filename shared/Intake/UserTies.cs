@@ -37,12 +37,22 @@ public sealed class UserTies(ITables tables)
     public async Task<UserTie?> OfAsync(string userId, CancellationToken cancel = default) =>
         (await tables.GetAsync<UserTie>(Keys.UserTie(userId), cancel))?.Value;
 
-    /// <summary>Ties a user to a customer, unless a stronger tie, or a later one as strong, says otherwise; then moves what came before.</summary>
-    public async Task TieAsync(string userId, string customerId, TieStrength strength, DateTimeOffset at, CancellationToken cancel = default)
+    /// <summary>
+    /// Ties a user to a customer, unless a stronger tie, or a later one as strong, says otherwise; then moves what came before. Who only says again what was said
+    /// earlier leaves the moving to the one who said it, who is delivered until it is done.
+    /// </summary>
+    /// <returns>The tie that stands.</returns>
+    public async Task<UserTie> TieAsync(string userId, string customerId, TieStrength strength, DateTimeOffset at, CancellationToken cancel = default)
     {
-        var tie = await tables.ChangeAsync<UserTie>(Keys.UserTie(userId), known => Decide(known, userId, customerId, strength, at), cancel);
-        if (tie is not null) await MoveAsync(userId, tie, cancel);
+        UserTie? before = null;
+        var tie = (await tables.ChangeAsync<UserTie>(Keys.UserTie(userId), known => Decide(before = known, userId, customerId, strength, at), cancel))!;
+        if (!IsSaidAgain(before, customerId, strength, at)) await MoveAsync(userId, tie, cancel);
+        return tie;
     }
+
+    // The same instant is the same saying, delivered again.
+    private static bool IsSaidAgain(UserTie? known, string customerId, TieStrength strength, DateTimeOffset at) =>
+        known is not null && known.CustomerId == customerId && (strength < known.Strength || (strength == known.Strength && at > known.At));
 
     /// <summary>The new tie, or null to keep the one that stands. Pure.</summary>
     internal static UserTie? Decide(UserTie? known, string userId, string customerId, TieStrength strength, DateTimeOffset at)
@@ -131,6 +141,8 @@ public sealed class UserTies(ITables tables)
     /// <summary>Notes the address of a user, and ties it to the customer who has the same.</summary>
     public async Task EmailOfUserAsync(string userId, string email, DateTimeOffset at, CancellationToken cancel = default)
     {
+        // Said before: whoever said it first tied, and a customer who has had the address since then ties by itself.
+        if (await tables.GetAsync<UserOfEmail>(Keys.EmailOfUser(email, userId), cancel) is { Value: var known } && known.At < at) return;
         await tables.UpsertAsync(Keys.EmailOfUser(email, userId), new UserOfEmail(userId, at), cancel);
         await TieByEmailAsync(userId, email, cancel);
     }

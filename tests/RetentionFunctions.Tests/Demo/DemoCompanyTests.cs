@@ -1,7 +1,9 @@
 using System.Security.Cryptography;
 using System.Text;
+using System.Text.Json.Nodes;
 using RetentionFunctions.Intake.Stripe;
 using RetentionFunctions.Local.Demo;
+using RetentionFunctions.Tests.Support;
 
 namespace RetentionFunctions.Tests.Demo;
 
@@ -21,6 +23,16 @@ public class DemoCompanyTests
 
     [Fact]
     public void A_year_of_300_customers_has_at_least_150_000_app_events() => Assert.InRange(Year.Value.AppEvents, 150_000, 220_000);
+
+    /// <summary>So that the bill in <c>docs/cost.md</c> is one of a company that we know.</summary>
+    [Fact]
+    public void The_workload_of_the_page_about_costs_is_that_of_the_year()
+    {
+        var workload = JsonNode.Parse(File.ReadAllText(Path.Combine(Repository.Root, "docs", "cost.json")))!["workload"]!;
+        var months = Year.Value.SubscribedDays / (365 / 12.0);
+        Assert.InRange(Year.Value.Types.Where(t => StripeReader.Handles(t.Key)).Sum(t => t.Value) / months / (double)workload["stripeEvents"]!["value"]!, .85, 1.05);
+        Assert.InRange(Year.Value.AppEvents / months / (double)workload["appEvents"]!["value"]!, .85, 1.05);
+    }
 
     /// <summary>All that the product reads comes, but for what no account of these years is sent.</summary>
     [Fact]
@@ -116,6 +128,7 @@ public class DemoCompanyTests
                 }
             }
             if (!withUse || stop.TimeOfDay != TimeSpan.Zero) continue;
+            lived.SubscribedDays += company.People.Count(p => p.Subscribed);
             var use = company.AppEvents(DateOnly.FromDateTime(stop.UtcDateTime).AddDays(-1));
             lived.AppEvents += use.Count;
             foreach (var batch in DemoUse.Batches(use, 512 * 1024)) hash.AppendData(batch);
@@ -133,6 +146,9 @@ public class DemoCompanyTests
         public Dictionary<string, int> Types { get; } = [];
 
         public int AppEvents { get; set; }
+
+        /// <summary>Days with a subscription, of all customers.</summary>
+        public int SubscribedDays { get; set; }
 
         public string Hash { get; set; } = "";
     }

@@ -28,14 +28,63 @@ public class OrphanTests
             }
     }
 
+    /// <summary>A later event leaves the index to the one that brought the invoice; that one's next delivery writes it and finds who waited meanwhile.</summary>
+    [Fact]
+    public async Task A_payment_that_came_between_a_crash_and_the_redelivery_finds_its_invoice_in_the_end()
+    {
+        var story = new Story();
+        var created = story.Event("invoice.created", At, Invoice(story, "draft")).Utf8();
+        var finalized = story.Event("invoice.finalized", At.AddHours(1), Invoice(story, "open")).Utf8();
+        var paid = story.Event("invoice_payment.paid", At.AddHours(2), new JsonObject
+        {
+            ["id"] = "inpay_1", ["object"] = "invoice_payment", ["invoice"] = story.InvoiceId("renewal"), ["amount_paid"] = 4900, ["currency"] = "usd",
+            ["payment"] = new JsonObject { ["type"] = "payment_intent", ["payment_intent"] = "pi_renewal" },
+        }).Utf8();
+
+        var stored = new FakeTables();
+        var crash = new FaultyTables(stored, FaultPlan.At(await CommitAsync(created), FaultMoment.After));
+        await Assert.ThrowsAsync<TransientStorageException>(() => IntakeOver(crash).HandleAsync(created));
+        var intake = IntakeOver(stored);
+        await intake.HandleAsync(finalized);
+        await intake.HandleAsync(paid);
+        Assert.NotEmpty(await stored.ListAsync<JsonObject>(Keys.Orphans("invoice", story.InvoiceId("renewal"))));
+        await intake.HandleAsync(created);
+
+        Assert.Single((await stored.GetAsync<Invoice>(Keys.Invoice(story.Customer, story.InvoiceId("renewal"))))!.Value.Payments);
+        Assert.Empty(await stored.ListAsync<JsonObject>(Keys.Orphans("invoice", story.InvoiceId("renewal"))));
+    }
+
+    // The call by which the event's rows are written: the first commit.
+    private static async Task<int> CommitAsync(ReadOnlyMemory<byte> body)
+    {
+        for (var call = 1; ; call++)
+        {
+            var stored = new FakeTables();
+            var plan = FaultPlan.At(call, FaultMoment.After);
+            await Assert.ThrowsAsync<TransientStorageException>(() => IntakeOver(new FaultyTables(stored, plan)).HandleAsync(body));
+            if (plan.Failed!.StartsWith("ITables.TryCommit", StringComparison.Ordinal)) return call;
+        }
+    }
+
+    private static StripeIntake IntakeOver(ITables tables)
+    {
+        var settings = new RetentionSettings();
+        var clock = new StandingClock(At.AddDays(60));
+        return new StripeIntake(tables, new BodyStore(tables), new UserTies(tables), new FlowDispatch(tables, new NoEngine(), settings, clock), settings, clock);
+    }
+
+    private static JsonObject Invoice(Story story, string status) => new()
+    {
+        ["id"] = story.InvoiceId("renewal"), ["object"] = "invoice", ["customer"] = story.Customer, ["status"] = status, ["currency"] = "usd", ["amount_due"] = 4900, ["amount_paid"] = 0,
+        ["created"] = At.ToUnixTimeSeconds(), ["attempt_count"] = 0,
+    };
+
     /// <summary>A dispute that names a charge, a payment that names an invoice and an intent, then what names all three and the customer. Each is delivered again after a fault.</summary>
     private static async Task<(string? Dispute, int Payments, int Failing)> EndAsync(FaultPlan plan)
     {
         var stored = new FakeTables();
         var tables = new FaultyTables(stored, plan);
-        var settings = new RetentionSettings();
-        var flows = new FlowDispatch(tables, new NoEngine(), settings, new StandingClock(At.AddDays(60)));
-        var intake = new StripeIntake(tables, new BodyStore(tables), new UserTies(tables), flows, settings, new StandingClock(At.AddDays(60)));
+        var intake = IntakeOver(tables);
         var story = new Story(version: "2020-08-27");
         JsonObject[] events =
         [
