@@ -11,8 +11,8 @@ internal static class Words
     /// <summary>Statuses: <c>none, trialing, active, past_due, paused, canceled, not_paying</c>.</summary>
     public static string Of(CustomerStatus status) => status == CustomerStatus.Paying ? "active" : Snake(status);
 
-    /// <summary>Any other enum as the API says it.</summary>
-    public static string Of<T>(T value) where T : struct, Enum => Snake(value);
+    /// <summary>Any other enum as the API says it; <c>unknown</c> where a newer version wrote it, or nobody of ours.</summary>
+    public static string Of<T>(T value) where T : struct, Enum => Enum.IsDefined(value) ? Snake(value) : "unknown";
 
     /// <summary>As a person reads it: <c>past_due</c> is "Past due".</summary>
     public static string Shown(string word) => word.Length == 0 ? "" : char.ToUpperInvariant(word[0]) + word[1..].Replace('_', ' ');
