@@ -1,8 +1,8 @@
 using System.Globalization;
 using Microsoft.Azure.Functions.Worker;
 using Microsoft.DurableTask.Client;
-using RetentionFunctions.Flows;
 using RetentionFunctions.Health;
+using RetentionFunctions.Jobs;
 using RetentionFunctions.Settings;
 using RetentionFunctions.Storage;
 
@@ -10,15 +10,19 @@ namespace RetentionFunctions.Functions;
 
 /// <summary>
 /// Starts the sweep of the day. The set hour is one of the business's time zone, which no timer's expression knows, and offsets come in quarters of an hour: so it
-/// asks every quarter whether the sweep of the last due time has been done. A timer that fires twice, late, or not at all for some hours changes nothing.
+/// asks every quarter whether the sweep of the last due time has been done, and when it has, starts the night's other work. A timer that fires twice, late, or not at all for some hours changes nothing.
 /// </summary>
-public sealed class DailySweep(ITables tables, RetentionSettings settings, TimeProvider clock)
+public sealed class DailySweep(ITables tables, Nightly nightly, RetentionSettings settings, TimeProvider clock)
 {
     [Function(nameof(DailySweep))]
     public async Task RunAsync([TimerTrigger("0 */15 * * * *")] TimerInfo timer, [DurableClient] DurableTaskClient client, CancellationToken cancel)
     {
         var due = LastDue(clock.GetUtcNow(), settings);
-        if (await IsDoneAsync(due, cancel)) return;
+        if (await IsDoneAsync(due, cancel))
+        {
+            await nightly.StartAsync(DayOf(due), cancel);
+            return;
+        }
         await Sweep.StartAsync(client, InstanceOf(due), cancel);
     }
 
@@ -33,10 +37,11 @@ public sealed class DailySweep(ITables tables, RetentionSettings settings, TimeP
 
     internal static string InstanceOf(DateTimeOffset due) => $"sweep {due.UtcDateTime.ToString("yyyy-MM-ddTHHmm", CultureInfo.InvariantCulture)}";
 
+    private DateOnly DayOf(DateTimeOffset due) => Health.DailySweep.Day(due, settings);
+
     // The result is a row of the day, written at the end; one from before the due time was made by hand.
     private async Task<bool> IsDoneAsync(DateTimeOffset due, CancellationToken cancel)
     {
-        var day = DateOnly.FromDateTime(TimeZoneInfo.ConvertTime(due, SendTime.Zone(null, settings.Product.TimeZone)).DateTime);
-        return await tables.GetAsync<SweepResult>(Keys.SweepOf(day), cancel) is { Value: var result } && result.At >= due;
+        return await tables.GetAsync<SweepResult>(Keys.SweepOf(DayOf(due)), cancel) is { Value: var result } && result.At >= due;
     }
 }

@@ -1,6 +1,8 @@
 using RetentionFunctions.Email;
+using RetentionFunctions.Erasure;
 using RetentionFunctions.Flows;
 using RetentionFunctions.Intake;
+using RetentionFunctions.Jobs;
 using RetentionFunctions.Links;
 using RetentionFunctions.Local.Demo;
 using RetentionFunctions.Local.Sandbox;
@@ -85,6 +87,7 @@ public static class LocalHost
         services.AddSingleton<SqliteDueTable>().AddSingleton<IFlowEngine, SqliteFlowEngine>();
         services.AddSingleton<SqliteOutbox>().AddSingleton<IMailer>(all => all.GetRequiredService<SqliteOutbox>());
         services.AddSingleton<LocalAddress>();
+        services.AddSingleton<IJob, FileBackup>().AddSingleton<IPersonalData, SqlitePersonalData>();
         services.AddSingleton<SandboxDoor>().AddSingleton<SandboxPost>().AddSingleton<SandboxAccounts>().AddSingleton<SandboxCopies>().AddSingleton<SandboxPages>().AddSingleton<SandboxArrival>();
         services.AddSingleton<SandboxBilling>().AddSingleton<IBilling>(all => all.GetRequiredService<SandboxBilling>());
         services.AddSingleton<LocalPump>().AddHostedService(all => all.GetRequiredService<LocalPump>());
@@ -102,10 +105,20 @@ public static class LocalHost
         var start = all.GetRequiredService<DemoStart>();
         var progress = all.GetRequiredService<DemoProgress>();
         var outbox = all.GetRequiredService<SqliteOutbox>();
+        var inbox = all.GetRequiredService<SqliteInbox>();
+        var store = all.GetRequiredService<SqliteStore>();
         return new WebActions
         {
             StopRun = all.GetRequiredService<FlowStop>().StopAsync,
             Sweep = pump.SweepAsync,
+            Waiting = async cancel =>
+            {
+                var (count, oldest) = await inbox.WaitingAsync(cancel);
+                return new WaitingMessages(count, AtLeast: false, oldest);
+            },
+            Backups = new BackupView(
+                _ => Task.FromResult<IReadOnlyList<ShownBackup>>([.. FileBackup.List(store.Folder).Select(file => new ShownBackup(file.Name, FileBackup.StartedAt(file), file.Length, null))]),
+                How: $"dotnet run --project local -- --data {all.GetRequiredService<LocalOptions>().DataFolder} --restore {Path.Combine(store.Folder, FileBackup.FolderName)}{Path.DirectorySeparatorChar}{{0}}"),
             Outbox = new OutboxView(
                 async cancel => [.. (await outbox.ListAsync(OutboxView.Shown + 1, null, cancel)).Select(sent => new OutboxMail(sent.Email, sent.SentAt))],
                 async (id, cancel) => await outbox.GetAsync(id, cancel) is { } sent ? new OutboxMail(sent.Email, sent.SentAt) : null),

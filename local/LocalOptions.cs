@@ -15,6 +15,9 @@ public sealed record LocalOptions
     /// <summary>Where a simulated clock starts; null: the real clock.</summary>
     public DateTimeOffset? Clock { get; init; }
 
+    /// <summary>A backup to begin with, in the place of the data file; null: none.</summary>
+    public string? Restore { get; init; }
+
     /// <summary>Play a demo year into the data folder; implies a simulated clock.</summary>
     public bool Demo { get; init; }
 
@@ -37,6 +40,7 @@ public sealed record LocalOptions
           --urls URL              where to listen              (http://127.0.0.1:5080)
           --data DIR              where to keep the data       (.data)
           --clock TIME            start on a simulated clock   (--clock 2026-01-01T00:00:00Z)
+          --restore FILE          begin with a backup of .data/backups; what stood there is kept beside it
           --demo                  play a year of a made-up company, which ends today (or at --clock)
           --customers N           how many customers it has    (300)
           --seed N                which of all such years      (1)
@@ -67,6 +71,7 @@ public sealed record LocalOptions
             {
                 "--urls" => options with { Urls = CheckUrls(value ?? Next(args, ref i, name)) },
                 "--data" => options with { DataFolder = NotEmpty(value ?? Next(args, ref i, name), name) },
+                "--restore" => options with { Restore = NotEmpty(value ?? Next(args, ref i, name), name) },
                 "--clock" => options with { Clock = Time(value ?? Next(args, ref i, name)) },
                 "--customers" => options with { Customers = CustomersOf(value ?? Next(args, ref i, name)) },
                 "--seed" => options with { Seed = SeedOf(value ?? Next(args, ref i, name)) },

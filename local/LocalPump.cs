@@ -2,6 +2,8 @@ using System.Collections.Concurrent;
 using RetentionFunctions.Flows;
 using RetentionFunctions.Health;
 using RetentionFunctions.Intake;
+using RetentionFunctions.Jobs;
+using RetentionFunctions.Local.Demo;
 using RetentionFunctions.Local.Sandbox;
 using RetentionFunctions.Local.Sqlite;
 using RetentionFunctions.Settings;
@@ -14,7 +16,7 @@ namespace RetentionFunctions.Local;
 /// On the simulated clock <see cref="AdvanceAsync"/> walks from one due time to the next.
 /// </summary>
 public sealed partial class LocalPump(
-    SqliteInbox inbox, SqliteDueTable due, InboxProcessor processor, FlowAdvance flows, DailySweep sweep, SandboxCopies sandbox, IntakeCounters counters,
+    SqliteInbox inbox, SqliteDueTable due, InboxProcessor processor, FlowAdvance flows, DailySweep sweep, SandboxCopies sandbox, IntakeCounters counters, Nightly nightly, DemoProgress demo,
     ITables tables, SqliteTables stored, LocalClock clock, RetentionSettings settings, ILogger<LocalPump> log) : BackgroundService
 {
     private const string SweepId = "daily-sweep";
@@ -275,7 +277,9 @@ public sealed partial class LocalPump(
         {
             if (item.Id == SweepId)
             {
-                await SweepBucketsAsync(cancel);
+                var swept = await SweepBucketsAsync(cancel);
+                // The year of the demo has no nights to back up: it can be played again.
+                if (demo.NotReady is null) await nightly.StartAsync(DailySweep.Day(swept.At, settings), cancel);
                 next = DailySweep.NextDue(clock.GetUtcNow(), settings);
             }
             else if (item.Id == SandboxPost.DueId)

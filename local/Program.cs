@@ -18,6 +18,9 @@ try
     var file = SettingsLoader.FindFile(Directory.GetCurrentDirectory());
     var configuration = SettingsLoader.AddSources(new ConfigurationBuilder(), file, args: [.. options.Settings]).Build();
 
+    if (options.Restore is { } backup)
+        Console.WriteLine($"The data in '{options.DataFolder}' is that of {backup} now.{(FileRestore.Run(options.DataFolder, backup, TimeProvider.System.GetUtcNow()) is { } kept ? $" What stood there is kept as {kept}." : "")}");
+
     // 3. The whole product in this process.
     await using var app = await LocalHost.CreateAsync(options, configuration, Path.GetDirectoryName(file));
     await app.StartAsync();

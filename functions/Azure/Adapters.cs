@@ -4,9 +4,11 @@ using OpenTelemetry;
 using OpenTelemetry.Metrics;
 using OpenTelemetry.Trace;
 using Microsoft.Azure.Functions.Worker.OpenTelemetry;
+using RetentionFunctions.Backup;
 using RetentionFunctions.Email;
 using RetentionFunctions.Flows;
 using RetentionFunctions.Intake;
+using RetentionFunctions.Jobs;
 using RetentionFunctions.Links;
 using RetentionFunctions.Storage;
 using RetentionFunctions.Telemetry;
@@ -34,14 +36,21 @@ public static class Adapters
         services.AddSingleton(_ => new AzureTables(azure.TablesClient(retries: 5), azure.TablesClient(retries: 0))).AddSingleton<ITables>(all => all.GetRequiredService<AzureTables>());
         services.AddSingleton(_ => azure.ServiceBusClient());
         services.AddSingleton<IInbox>(all => new ServiceBusInbox(all.GetRequiredService<Azure.Messaging.ServiceBus.ServiceBusClient>().CreateSender(ServiceBusInbox.Queue)));
+        services.AddSingleton(all => new ServiceBusPeek(all.GetRequiredService<Azure.Messaging.ServiceBus.ServiceBusClient>().CreateReceiver(ServiceBusInbox.Queue)));
         services.AddSingleton<DurableClients>().AddSingleton<DurableFlowEngine>().AddSingleton<IFlowEngine>(all => all.GetRequiredService<DurableFlowEngine>());
         services.AddSingleton<IMailer>(_ => new SendGridMailer(new SendGridClient(Http(MailTimeout), azure.SendGridKey)));
         services.AddSingleton<IBilling>(_ => new StripeBilling(new StripeClient(azure.StripeKey, httpClient: new SystemNetHttpClient(Http(BillingTimeout), maxNetworkRetries: 2))));
+        services.AddSingleton<IBackupStore>(_ => new BlobBackups(azure.BackupsClient())).AddSingleton<Backups>();
+        services.AddSingleton<IJob, BackupJob>().AddSingleton<IJob, RestoreJob>();
         services.AddSingleton<SweepNow>().AddHostedService<CounterFlush>();
         services.AddSingleton(all => new WebActions
         {
             StopRun = all.GetRequiredService<FlowStop>().StopAsync,
             Sweep = all.GetRequiredService<SweepNow>().RunAsync,
+            Waiting = all.GetRequiredService<ServiceBusPeek>().WaitingAsync,
+            Backups = new BackupView(
+                async cancel => [.. (await all.GetRequiredService<Backups>().ListAsync(cancel)).Select(kept => new ShownBackup(kept.Name, kept.Manifest.StartedAt, kept.Manifest.Bytes, kept.Manifest.Rows))],
+                (backup, cancel) => all.GetRequiredService<JobRunner>().StartAsync("restore", RestoreJob.OccasionOf(backup, TimeProvider.System.GetUtcNow()), cancel)),
         });
         return services;
     }

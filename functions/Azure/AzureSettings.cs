@@ -3,6 +3,7 @@ using Azure.Core;
 using Azure.Data.Tables;
 using Azure.Identity;
 using Azure.Messaging.ServiceBus;
+using Azure.Storage.Blobs;
 using Microsoft.Extensions.Configuration;
 using RetentionFunctions.Settings;
 
@@ -10,14 +11,18 @@ namespace RetentionFunctions.Functions;
 
 /// <summary>What only this host needs to know: where its storage and queue are, and the keys of SendGrid and Stripe.</summary>
 /// <param name="Tables">The table service: a connection string, or the address that the app's identity may use.</param>
+/// <param name="Backups">The container of the nightly backups: a connection string of its storage account, or the address of the container that the app's identity may write to.</param>
 /// <param name="ServiceBus">The namespace of the queue, in the same two ways.</param>
 /// <param name="SendGridKey">An API key of SendGrid with the right "Mail Send".</param>
 /// <param name="StripeKey">A secret or restricted key of Stripe: subscriptions and customer portal to write, invoices to read.</param>
 /// <param name="PublicUrl">The address of this app.</param>
-public sealed record AzureSettings(Connection Tables, Connection ServiceBus, string SendGridKey, string StripeKey, Uri PublicUrl)
+public sealed record AzureSettings(Connection Tables, Connection Backups, Connection ServiceBus, string SendGridKey, string StripeKey, Uri PublicUrl)
 {
     /// <summary>The name of the Service Bus connection in the triggers.</summary>
     public const string ServiceBusName = "ServiceBus";
+
+    // Where the setting is a connection string, which names no container.
+    private const string BackupsContainer = "backups";
 
     // Without an admin key the pages are open to the machine itself, and here every request comes through a proxy on the same machine.
     private static readonly SettingRequirement[] Required = [SettingRequirement.WriteKey, SettingRequirement.AdminKey];
@@ -57,6 +62,7 @@ public sealed record AzureSettings(Connection Tables, Connection ServiceBus, str
 
         var azure = new AzureSettings(
             Connect("Tables", "tableServiceUri", "It is missing: nothing can be kept without the table storage. A connection string may stand in 'Tables' instead.", "https://ACCOUNT.table.core.windows.net"),
+            Connect("Backups", "containerUri", "It is missing: the nightly backups go into a container of blobs. A connection string of its storage account may stand in 'Backups' instead.", "https://ACCOUNT.blob.core.windows.net/backups"),
             Connect(ServiceBusName, "fullyQualifiedNamespace", "It is missing: the inbox is a queue of Service Bus. A connection string may stand in 'ServiceBus' instead.", "NAMESPACE.servicebus.windows.net"),
             Key("SENDGRID_API_KEY", "It is missing: e-mails go out through SendGrid.", "SG.…"),
             Key("STRIPE_API_KEY", "It is missing: pausing and paying from an e-mail act on Stripe.", "rk_live_…"),
@@ -87,6 +93,10 @@ public sealed record AzureSettings(Connection Tables, Connection ServiceBus, str
         var options = new TableClientOptions { Retry = { MaxRetries = retries, NetworkTimeout = TimeSpan.FromSeconds(30) } };
         return Tables.String is { } text ? new TableClient(text, AzureTables.Name, options) : new TableClient(new Uri(Tables.Address!), AzureTables.Name, Identity(), options);
     }
+
+    /// <summary>The client of the backups' container.</summary>
+    public BlobContainerClient BackupsClient() =>
+        Backups.String is { } text ? new BlobContainerClient(text, BackupsContainer) : new BlobContainerClient(new Uri(Backups.Address!), Identity());
 
     /// <summary>The Service Bus client.</summary>
     public ServiceBusClient ServiceBusClient() => ServiceBus.String is { } text ? new ServiceBusClient(text) : new ServiceBusClient(ServiceBus.Address!, Identity());

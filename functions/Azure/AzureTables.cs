@@ -34,9 +34,20 @@ public sealed class AzureTables(TableClient reads, TableClient writes) : ITables
     }
 
     /// <inheritdoc/>
-    public async IAsyncEnumerable<Row> QueryAsync(KeyRange range, [EnumeratorCancellation] CancellationToken cancel = default)
+    public IAsyncEnumerable<Row> QueryAsync(KeyRange range, CancellationToken cancel = default) =>
+        ListAsync($"PartitionKey eq {Quoted(range.Partition)} and RowKey ge {Quoted(range.From)} and RowKey lt {Quoted(range.To)}", cancel);
+
+    /// <inheritdoc/>
+    public async IAsyncEnumerable<Row> ScanAsync(RowKey? after = null, [EnumeratorCancellation] CancellationToken cancel = default)
     {
-        var filter = $"PartitionKey eq {Quoted(range.Partition)} and RowKey ge {Quoted(range.From)} and RowKey lt {Quoted(range.To)}";
+        // Two questions, each a range: Azure answers an "or" of both by reading the whole table.
+        if (after is { } last)
+            await foreach (var row in ListAsync($"PartitionKey eq {Quoted(last.Partition)} and RowKey gt {Quoted(last.Key)}", cancel)) yield return row;
+        await foreach (var row in ListAsync(after is { } from ? $"PartitionKey gt {Quoted(from.Partition)}" : null, cancel)) yield return row;
+    }
+
+    private async IAsyncEnumerable<Row> ListAsync(string? filter, [EnumeratorCancellation] CancellationToken cancel)
+    {
         await using var rows = reads.QueryAsync<TableEntity>(filter, cancellationToken: cancel).GetAsyncEnumerator(cancel);
         while (true)
         {

@@ -111,6 +111,10 @@ public sealed class SqliteInbox(SqliteStore store) : IInbox
     /// <summary>How many messages are queued: waiting, delayed or being handled.</summary>
     public Task<long> CountAsync(CancellationToken cancel = default) => store.ReadAsync(reader => reader.Number("SELECT count(*) FROM inbox") ?? 0, cancel);
 
+    /// <summary>How many messages wait, delayed and being handled included, and since when the oldest of them does; null where none waits.</summary>
+    public Task<(long Count, DateTimeOffset? Oldest)> WaitingAsync(CancellationToken cancel = default) =>
+        store.ReadAsync(reader => reader.First("SELECT count(*), min(received_at) FROM inbox", row => (row.GetInt64(0), row.IsDBNull(1) ? (DateTimeOffset?)null : SqliteReader.Time(row.GetInt64(1)))), cancel);
+
     /// <summary>When the first delayed message may be tried again, leaving out those that are being handled; null where none is delayed. May lie in the past: then <see cref="NextAsync"/> has it.</summary>
     public Task<DateTimeOffset?> NextDelayedAsync(CancellationToken cancel = default) => store.ReadAsync(reader =>
     {

@@ -126,6 +126,10 @@ public sealed class SqliteStore : IAsyncDisposable
         }
     }
 
+    /// <summary>Writes a copy of the whole data file, as it stands at one moment, while the product goes on; over nothing: the path must be free.</summary>
+    /// <exception cref="TransientStorageException">The disk is full or busy.</exception>
+    public Task CopyAsync(string path, CancellationToken cancel = default) => ReadAsync(reader => reader.Number("VACUUM INTO $1", path), cancel);
+
     /// <summary>Commits all that was submitted, folds the write-ahead log into the file, and gives the folder free.</summary>
     public async ValueTask DisposeAsync()
     {
@@ -153,7 +157,7 @@ public sealed class SqliteStore : IAsyncDisposable
     }
 
     /// <summary>The operating system frees the lock when the process ends, however it ends; the lock file itself stays.</summary>
-    private static FileStream TakeFolder(string folder)
+    internal static FileStream TakeFolder(string folder)
     {
         try
         {

@@ -30,10 +30,28 @@ public sealed class SqliteTables(SqliteStore store) : ITables
         while (true)
         {
             var after = last;
-            var (page, more) = await store.ReadAsync(reader => Page(reader, range, after), cancel);
+            var (page, more) = await store.ReadAsync(reader => after is null
+                ? Page(reader, "SELECT partition, key, body, etag FROM rows WHERE partition = $1 AND key >= $2 AND key < $3 ORDER BY key", range.Partition, range.From, range.To)
+                : Page(reader, "SELECT partition, key, body, etag FROM rows WHERE partition = $1 AND key > $2 AND key < $3 ORDER BY key", range.Partition, after, range.To), cancel);
             foreach (var row in page) yield return row;
             if (!more) yield break;
             last = page[^1].At.Key;
+        }
+    }
+
+    /// <inheritdoc />
+    public async IAsyncEnumerable<Row> ScanAsync(RowKey? after = null, [EnumeratorCancellation] CancellationToken cancel = default)
+    {
+        // Every partition and every key is longer than nothing.
+        var last = after ?? new RowKey("", "");
+        while (true)
+        {
+            var from = last;
+            var (page, more) = await store.ReadAsync(
+                reader => Page(reader, "SELECT partition, key, body, etag FROM rows WHERE (partition, key) > ($1, $2) ORDER BY partition, key", from.Partition, from.Key), cancel);
+            foreach (var row in page) yield return row;
+            if (!more) yield break;
+            last = page[^1].At;
         }
     }
 
@@ -54,27 +72,23 @@ public sealed class SqliteTables(SqliteStore store) : ITables
         return used;
     }, cancel);
 
-    private static (List<Row> Rows, bool More) Page(SqliteReader reader, KeyRange range, string? after)
+    private static (List<Row> Rows, bool More) Page(SqliteReader reader, string sql, params ReadOnlySpan<object?> values)
     {
         var rows = new List<Row>();
         var bytes = 0L;
         var more = false;
-        bool Add(SqliteDataReader found)
+        reader.While(sql, found =>
         {
             if (rows.Count == PageRows || bytes >= PageBytes)
             {
                 more = true;
                 return false;
             }
-            var row = new Row(new RowKey(range.Partition, found.GetString(0)), Body(found, 1), ETag(found.GetInt64(2)));
+            var row = new Row(new RowKey(found.GetString(0), found.GetString(1)), Body(found, 2), ETag(found.GetInt64(3)));
             rows.Add(row);
             bytes += row.Body.Length;
             return true;
-        }
-        if (after is null)
-            reader.While("SELECT key, body, etag FROM rows WHERE partition = $1 AND key >= $2 AND key < $3 ORDER BY key", Add, range.Partition, range.From, range.To);
-        else
-            reader.While("SELECT key, body, etag FROM rows WHERE partition = $1 AND key > $2 AND key < $3 ORDER BY key", Add, range.Partition, after, range.To);
+        }, values);
         return (rows, more);
     }
 

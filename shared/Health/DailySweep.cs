@@ -24,6 +24,10 @@ public sealed partial class DailySweep(ITables tables, FlowDispatch flows, Reten
         return SendTime.Next(after.AddTicks(1), new SendWindow { FromHour = settings.Sweep.Hour, ToHour = settings.Sweep.Hour }, zone);
     }
 
+    /// <summary>The day of a moment, in the business's time zone.</summary>
+    public static DateOnly Day(DateTimeOffset at, RetentionSettings settings) =>
+        DateOnly.FromDateTime(TimeZoneInfo.ConvertTime(at, SendTime.Zone(null, settings.Product.TimeZone)).DateTime);
+
     /// <summary>All of it, in one go.</summary>
     public async Task<SweepResult> RunAsync(CancellationToken cancel = default)
     {
@@ -185,7 +189,7 @@ public sealed partial class DailySweep(ITables tables, FlowDispatch flows, Reten
 
     private static string Occasion(DateOnly day) => day.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture);
 
-    private DateOnly Today(DateTimeOffset now) => DateOnly.FromDateTime(TimeZoneInfo.ConvertTime(now, SendTime.Zone(null, settings.Product.TimeZone)).DateTime);
+    private DateOnly Today(DateTimeOffset now) => Day(now, settings);
 
     // Of a customer's row only what the thresholds are made of: reading all of it takes several times as long.
     private sealed record PayingGlance

@@ -39,4 +39,7 @@ public enum MessageKind
 
     /// <summary>What the mail provider reports of one customer's e-mails, verified at the door.</summary>
     MailEvent,
+
+    /// <summary>The next step of a job of our own.</summary>
+    Job,
 }

@@ -1,3 +1,4 @@
+using RetentionFunctions.Backup;
 using RetentionFunctions.Customers;
 using RetentionFunctions.Email;
 using RetentionFunctions.Flows;
@@ -38,6 +39,9 @@ public sealed class RetentionSettings
 
     /// <summary>The flows.</summary>
     public FlowSettings Flows { get; set; } = new();
+
+    /// <summary>How the nightly backups are kept.</summary>
+    public BackupSettings Backup { get; set; } = new();
 }
 
 /// <summary>The founder's product, as customers know it.</summary>

@@ -14,6 +14,14 @@ public interface ITables
     IAsyncEnumerable<Row> QueryAsync(KeyRange range, CancellationToken cancel = default);
 
     /// <summary>
+    /// All rows of all partitions after a position, in ordinal order of their partitions and then of their keys: for what goes through everything, such as a
+    /// backup. Rows that are written meanwhile further on may show.
+    /// </summary>
+    /// <param name="after">The last position that was seen; null: from the beginning.</param>
+    /// <param name="cancel">Gives up.</param>
+    IAsyncEnumerable<Row> ScanAsync(RowKey? after = null, CancellationToken cancel = default);
+
+    /// <summary>
     /// Writes all rows of one partition or none. False where a precondition does not hold (an <see cref="Write.Insert"/> whose row
     /// exists, a <see cref="Write.Replace"/> or conditional <see cref="Write.Delete"/> whose row changed or is gone): nothing was written then;
     /// read again and decide again. At most 100 writes, each key once, 4 MiB.

@@ -22,6 +22,9 @@ public static class Keys
     /// <summary>All buckets in order.</summary>
     public static IEnumerable<string> AllBuckets => Enumerable.Range(0, Buckets).Select(i => i.ToString("x2", CultureInfo.InvariantCulture));
 
+    /// <summary>Whether a partition is the bucket of customers.</summary>
+    public static bool IsBucket(string partition) => partition.Length == 2 && char.IsAsciiHexDigitLower(partition[0]) && char.IsAsciiHexDigitLower(partition[1]);
+
     /// <summary>A stable share in [0, 1) for a customer and a purpose: who is held out, who gets which variant.</summary>
     public static double Share(string customerId, string purpose) =>
         BitConverter.ToUInt32(Hash($"{purpose}\n{customerId}"), 4) / (uint.MaxValue + 1.0);
@@ -95,6 +98,9 @@ public static class Keys
     /// <summary>The e-mails of a customer.</summary>
     public static KeyRange Mails(string customerId) => RangeOf(customerId, "mail");
 
+    /// <summary>All e-mails of a bucket.</summary>
+    public static KeyRange MailsOfBucket(string bucket) => Range(bucket, "mail|");
+
     /// <summary>A note on a customer.</summary>
     public static RowKey Note(string customerId, string noteId) => Of(customerId, "note", noteId);
 
@@ -152,6 +158,12 @@ public static class Keys
     /// <summary>What the sweeps of all days found, in order of time.</summary>
     public static KeyRange Sweeps => Range("x-sweeps", "sweep|");
 
+    /// <summary>Where a job stands.</summary>
+    public static RowKey Job(string name) => new("x-jobs", $"job|{Escape(name)}");
+
+    /// <summary>All jobs that were ever started.</summary>
+    public static KeyRange Jobs => Range("x-jobs", "job|");
+
     /// <summary>What the local host's sandbox saw of a subscription or invoice.</summary>
     public static RowKey SandboxObject(string id) => new("x-sandbox", $"object|{Escape(id)}");
 
@@ -187,6 +199,18 @@ public static class Keys
 
     /// <summary>The id under which an app user is kept until it is tied to a customer.</summary>
     public static string UntiedUser(string userId) => $"user:{userId}";
+
+    /// <summary>All rows of a partition.</summary>
+    public static KeyRange WholePartition(string partition) => new(partition, " ", "\uffff");
+
+    /// <summary>The app user of whose tie this is the row; null where it is none.</summary>
+    public static string? UserOfTie(RowKey at) => Index(at, "x-user|");
+
+    /// <summary>The e-mail address of which this is a row of the index, in lower case; null where it is none.</summary>
+    public static string? EmailOf(RowKey at) => Index(at, "x-email|");
+
+    /// <summary>Whether this is the row of a job.</summary>
+    public static bool IsJob(RowKey at) => at.Partition == Jobs.Partition;
 
     /// <summary>The parts of a row key, unescaped.</summary>
     public static string[] Parts(string rowKey) => [.. rowKey.Split('|').Select(Unescape)];
@@ -227,6 +251,8 @@ public static class Keys
         System.Buffers.SearchValues.Create("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:@+=,~ ");
 
     private static byte[] Hash(string text) => SHA256.HashData(Encoding.UTF8.GetBytes(text));
+
+    private static string? Index(RowKey at, string prefix) => at.Partition.StartsWith(prefix, StringComparison.Ordinal) ? Unescape(at.Partition[prefix.Length..]) : null;
 
     private static string EmailPartition(string email) => $"x-email|{Escape(email.Trim().ToLowerInvariant())}";
 

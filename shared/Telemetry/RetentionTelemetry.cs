@@ -55,6 +55,9 @@ public static class RetentionTelemetry
     /// <summary>Runs that were due and that nobody had looked at, as a host's watchdog found them: a counter, by <see cref="Flow"/> and <see cref="Outcome"/> (<c>woken</c>, <c>restarted</c>).</summary>
     public const string RunsLate = "retention.runs.late";
 
+    /// <summary>Jobs that came to an end: a counter, by <see cref="Job"/> and <see cref="Outcome"/> (<c>done</c>, <c>failed</c>).</summary>
+    public const string JobsEnded = "retention.jobs.ended";
+
     /// <summary>The span of handling a message, by <see cref="Kind"/>.</summary>
     public const string HandleSpan = "inbox.handle";
 
@@ -64,7 +67,7 @@ public static class RetentionTelemetry
     /// <summary>The span of one bucket of the sweep.</summary>
     public const string BucketSpan = "sweep.bucket";
 
-    /// <summary>The tag: <c>stripe</c>, <c>app</c>, <c>mail</c>, <c>web</c>.</summary>
+    /// <summary>The tag: <c>stripe</c>, <c>app</c>, <c>mail</c>, <c>job</c>, <c>web</c>.</summary>
     public const string Kind = "kind";
 
     /// <summary>The tag: why, in a word.</summary>
@@ -72,6 +75,9 @@ public static class RetentionTelemetry
 
     /// <summary>The tag: the name of the flow in the settings.</summary>
     public const string Flow = "flow";
+
+    /// <summary>The tag: the name of the job.</summary>
+    public const string Job = "job";
 
     /// <summary>The tag: how it came out.</summary>
     public const string Outcome = "outcome";
@@ -90,7 +96,7 @@ public static class RetentionTelemetry
     private static readonly Histogram<double> SweepDurationHistogram = Meter.CreateHistogram<double>(SweepDuration, "s", "How long a sweep took");
     private static readonly Histogram<long> SweepCustomersHistogram = Meter.CreateHistogram<long>(SweepCustomers, "{customer}", "Customers scored by a sweep");
     private static readonly Counter<long> RequestsRefusedCounter = Meter.CreateCounter<long>(RequestsRefused, "{request}", "Requests that a door refused");
-
+    private static readonly Counter<long> JobsEndedCounter = Meter.CreateCounter<long>(JobsEnded, "{job}", "Jobs that came to an end");
     private static readonly Counter<long> RequestsFailedCounter = Meter.CreateCounter<long>(RequestsFailed, "{request}", "Requests that could not be answered");
     private static readonly Counter<long> RunsLateCounter = Meter.CreateCounter<long>(RunsLate, "{run}", "Runs that nobody had looked at when they were due");
 
@@ -136,6 +142,8 @@ public static class RetentionTelemetry
         SweepCustomersHistogram.Record(customers);
     }
 
+    internal static void JobEnded(string job, bool done) => JobsEndedCounter.Add(1, Tag(Job, job), Tag(Outcome, done ? "done" : "failed"));
+
     internal static Activity? Handling(MessageKind kind) => Source.StartActivity(HandleSpan, ActivityKind.Consumer)?.SetTag(Kind, Of(kind));
 
     internal static Activity? Advancing(string flow) => Source.StartActivity(AdvanceSpan)?.SetTag(Flow, flow);
@@ -150,6 +158,7 @@ public static class RetentionTelemetry
         MessageKind.StripeEvent => "stripe",
         MessageKind.AppEvent => "app",
         MessageKind.MailEvent => "mail",
+        MessageKind.Job => "job",
         _ => "other",
     };
 

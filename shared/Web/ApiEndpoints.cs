@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using RetentionFunctions.Customers;
+using RetentionFunctions.Erasure;
 using RetentionFunctions.Flows;
 using RetentionFunctions.Health;
 using RetentionFunctions.Intake;
@@ -17,12 +18,14 @@ internal static class ApiEndpoints
         var api = endpoints.MapGroup("/api/v1").RequireAdmin(AdminSurface.Api);
         api.MapGet("/customers", CustomersAsync);
         api.MapGet("/customers/{id}", CustomerAsync);
+        api.MapDelete("/customers/{id}", EraseAsync);
         api.MapGet("/flows", FlowsAsync);
         api.MapPost("/flows/stop", StopAsync);
         api.MapGet("/dead-letters", DeadLettersAsync);
         api.MapPost("/dead-letters/{id}/replay", ReplayAsync);
         api.MapDelete("/dead-letters/{id}", DropAsync);
         api.MapGet("/counters", CountersAsync);
+        api.MapGet("/system", async (SystemQueries system, WebActions actions, CancellationToken cancel) => Json(ApiSystem.Of(await system.ReadAsync(actions, cancel))));
         api.MapPost("/sweep", async (WebActions actions, CancellationToken cancel) => Json(ApiSweep.Of(await actions.Sweep(cancel))));
     }
 
@@ -75,6 +78,13 @@ internal static class ApiEndpoints
 
     private static async Task<IResult> CustomerAsync(string id, CustomerQueries queries, CancellationToken cancel) =>
         await queries.GetAsync(Id(id), cancel) is { } detail ? Json(new ApiCustomerDetail(detail)) : WebErrors.Problem(404, $"There is no customer '{Id(id)}'.");
+
+    private static async Task<IResult> EraseAsync(string id, CustomerErasure erasure, CancellationToken cancel) => await erasure.BeginAsync(Id(id), cancel) switch
+    {
+        ErasureStart.Begun => Results.Json(new ApiErasure("erasing"), ApiJson.Options, statusCode: StatusCodes.Status202Accepted),
+        ErasureStart.AnotherIsRunning => WebErrors.Problem(409, "Another customer is being erased at this moment; ask again in a minute."),
+        _ => WebErrors.Problem(404, $"There is no customer '{Id(id)}'."),
+    };
 
     private static async Task<IResult> FlowsAsync(HttpRequest request, CustomerQueries queries, CancellationToken cancel)
     {

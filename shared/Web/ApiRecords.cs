@@ -233,6 +233,44 @@ public sealed record ApiSweep(DateTimeOffset At, int Customers, IReadOnlyDiction
         result.At, result.Customers, Enum.GetValues<HealthTier>().ToDictionary(tier => Words.Of(tier), tier => result.Tiers.GetValueOrDefault(tier)), result.Candidates, result.Started, result.Warning);
 }
 
+/// <summary>How the product itself is.</summary>
+/// <param name="Well">Nothing needs anybody.</param>
+/// <param name="Version">The version of the program.</param>
+/// <param name="Waiting">Messages in the inbox.</param>
+/// <param name="OldestWaitingAt">When the oldest of them came in; null where none waits.</param>
+/// <param name="DeadLetters">Dead letters; 1,000 means at least so many.</param>
+/// <param name="LastSweepAt">The last sweep; null before the first.</param>
+/// <param name="NextSweepAt">When the next one is due.</param>
+/// <param name="Runs">By state: <c>starting, waiting, stuck, ended</c>; without previews, but for the stuck ones.</param>
+/// <param name="Emails">Of the last 30 days by outcome: <c>sending, not_sent, accepted, refused, unknown</c>.</param>
+/// <param name="Jobs">Every job.</param>
+/// <param name="LastBackupAt">When the newest whole backup was begun; null where there is none.</param>
+public sealed record ApiSystem(
+    bool Well, string Version, long Waiting, DateTimeOffset? OldestWaitingAt, int DeadLetters, DateTimeOffset? LastSweepAt, DateTimeOffset NextSweepAt,
+    IReadOnlyDictionary<string, int> Runs, IReadOnlyDictionary<string, int> Emails, IReadOnlyList<ApiJob> Jobs, DateTimeOffset? LastBackupAt)
+{
+    internal static ApiSystem Of(SystemState s) => new(
+        s.IsWell, s.Version, s.Waiting.Count, s.Waiting.OldestAt, s.DeadLetters, s.Sweep?.At, s.NextSweepAt,
+        new Dictionary<string, int> { ["starting"] = s.RunsStarting, ["waiting"] = s.RunsWaiting, ["stuck"] = s.RunsStuck, ["ended"] = s.RunsEnded },
+        Enum.GetValues<MailResult>().Where(r => r != MailResult.Previewed).ToDictionary(r => Words.Of(r), r => s.Mails.GetValueOrDefault(r)),
+        [.. s.Jobs.Select(j => new ApiJob(j.Name, j.State is null ? "never" : j.State.IsRunning ? "running" : j.State.Failed is null ? "done" : "failed", j.State?.StartedAt, j.State?.DoneAt, j.State?.Failed, j.State?.Share, j.State?.Counts))],
+        s.Backups.Count > 0 ? s.Backups[0].At : null);
+}
+
+/// <summary>What becomes of a customer who is to be erased.</summary>
+/// <param name="State"><c>erasing</c>: the job <c>erase</c> does it; <c>GET /api/v1/system</c> says when it is done.</param>
+public sealed record ApiErasure(string State);
+
+/// <summary>One job.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="State"><c>never, running, done, failed</c>.</param>
+/// <param name="StartedAt">When it was last started.</param>
+/// <param name="DoneAt">When it was last done to the end.</param>
+/// <param name="Failed">Why it failed; null where it did not.</param>
+/// <param name="Share">How much is done, 0 to 1, where that is known.</param>
+/// <param name="Counts">What it has counted.</param>
+public sealed record ApiJob(string Name, string State, DateTimeOffset? StartedAt, DateTimeOffset? DoneAt, string? Failed, double? Share, IReadOnlyDictionary<string, long>? Counts);
+
 /// <summary>What became of a stop.</summary>
 /// <param name="Stopped">Always true: a run that is not open is answered 404.</param>
 public sealed record ApiStopped(bool Stopped);

@@ -76,6 +76,13 @@ public sealed class CustomerQueries(ITables tables)
         return [.. found];
     }
 
+    /// <summary>The e-mails of all customers whose sender last changed them since a moment, in no order.</summary>
+    public Task<IReadOnlyList<MailRecord>> MailsSinceAsync(DateTimeOffset since, CancellationToken cancel = default) =>
+        OfAllBucketsAsync<MailRecord>(Keys.MailsOfBucket, mail => mail.At >= since, cancel);
+
+    /// <summary>The last sweep; null before the first.</summary>
+    public async Task<SweepResult?> LastSweepAsync(CancellationToken cancel = default) => (await tables.GetAsync<SweepResult>(Keys.Account("last-sweep"), cancel))?.Value;
+
     /// <summary>The sweeps of all days, oldest first.</summary>
     public async Task<IReadOnlyList<SweepResult>> SweepsAsync(CancellationToken cancel = default) => await tables.ListAsync<SweepResult>(Keys.Sweeps, cancel);
 

@@ -6,8 +6,10 @@ using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Configuration;
 using RetentionFunctions.Customers;
+using RetentionFunctions.Erasure;
 using RetentionFunctions.Flows;
 using RetentionFunctions.Intake;
+using RetentionFunctions.Jobs;
 using RetentionFunctions.Settings;
 using RetentionFunctions.Storage;
 using RetentionFunctions.Web.Pages;
@@ -32,6 +34,7 @@ internal static class PageEndpoints
         pages.MapMethods("/customers/{id}", Look, CustomerAsync);
         pages.MapMethods("/runs", Look, RunsAsync);
         pages.MapMethods("/flows", Look, FlowsAsync);
+        pages.MapMethods("/system", Look, SystemAsync);
         pages.MapMethods("/settings", Look, SettingsAsync);
         pages.MapMethods("/dead-letters", Look, DeadLettersAsync);
         pages.MapMethods("/outbox", Look, OutboxAsync);
@@ -46,6 +49,9 @@ internal static class PageEndpoints
             return Back("/dead-letters", "dropped");
         });
         pages.MapPost("/notes/done", NoteDoneAsync);
+        pages.MapPost("/customers/erase", EraseAsync);
+        pages.MapPost("/system/jobs", StartJobAsync);
+        pages.MapPost("/system/restore", RestoreAsync);
         pages.MapPost("/clock/advance", AdvanceAsync);
     }
 
@@ -129,6 +135,14 @@ internal static class PageEndpoints
         [nameof(FlowsPage.Mode)] = settings.Flows.Mode,
     });
 
+    private static async Task<IResult> SystemAsync(HttpContext context, SystemQueries queries, WebActions actions) => Render<SystemPage>(new()
+    {
+        [nameof(SystemPage.Frame)] = await PageFrame.OfAsync(context),
+        [nameof(SystemPage.S)] = await queries.ReadAsync(actions, context.RequestAborted),
+        [nameof(SystemPage.Restore)] = actions.Backups.Restore is not null,
+        [nameof(SystemPage.How)] = actions.Backups.How,
+    });
+
     private static async Task<IResult> SettingsAsync(HttpContext context, RetentionSettings settings, IConfiguration configuration) => Render<SettingsPage>(new()
     {
         [nameof(SettingsPage.Frame)] = await PageFrame.OfAsync(context),
@@ -195,6 +209,35 @@ internal static class PageEndpoints
         var note = await tables.ChangeAsync<Note>(Keys.Note(await FieldAsync(context, "customer"), await FieldAsync(context, "note")),
             found => found is null || done == found.DoneAt is not null ? null : found with { DoneAt = done ? clock.GetUtcNow() : null }, context.RequestAborted);
         return Back(OwnPath(context.Request.Form["back"]), note is null ? "no-note" : done ? "done" : "open");
+    }
+
+    // By hand only what is done every night anyway: other jobs have pages of their own, which say what they do.
+    private static async Task<IResult> StartJobAsync(HttpContext context, IEnumerable<IJob> jobs, JobRunner runner, TimeProvider clock)
+    {
+        var name = await FieldAsync(context, "job");
+        if (!jobs.Any(job => job is INightlyJob && job.Name == name)) throw new BadHttpRequestException("There is no such nightly job.");
+        return Back("/system", await runner.StartAsync(name, $"by hand {clock.GetUtcNow().UtcDateTime:O}", context.RequestAborted) ? "job-started" : "job-running");
+    }
+
+    private static async Task<IResult> EraseAsync(HttpContext context, CustomerErasure erasure)
+    {
+        var id = await FieldAsync(context, "customer");
+        if (context.Request.Form["confirm"].ToString().Trim() != id) return Back($"/customers/{Uri.EscapeDataString(id)}", "not-confirmed");
+        return await erasure.BeginAsync(id, context.RequestAborted) switch
+        {
+            ErasureStart.Begun => Back("/system", "erasing"),
+            ErasureStart.AnotherIsRunning => Back($"/customers/{Uri.EscapeDataString(id)}", "erasing-another"),
+            _ => NotThere("There is no such customer any more."),
+        };
+    }
+
+    private static async Task<IResult> RestoreAsync(HttpContext context, WebActions actions)
+    {
+        if (actions.Backups.Restore is not { } restore) return NotThere("This host is put back to a backup when it starts: --restore FILE.");
+        var backup = await FieldAsync(context, "backup");
+        if (context.Request.Form["confirm"].ToString().Trim() != backup) return Back("/system", "not-confirmed");
+        if ((await actions.Backups.List(context.RequestAborted)).All(kept => kept.Name != backup)) return NotThere("There is no such backup any more.");
+        return Back("/system", await restore(backup, context.RequestAborted) ? "restore-started" : "job-running");
     }
 
     private static async Task<IResult> AdvanceAsync(HttpContext context, WebActions actions)

@@ -16,6 +16,12 @@ public sealed record WebActions
     /// <summary>Runs the daily sweep now and returns what it did.</summary>
     public required Func<CancellationToken, Task<SweepResult>> Sweep { get; init; }
 
+    /// <summary>What waits in the inbox.</summary>
+    public required Func<CancellationToken, Task<WaitingMessages>> Waiting { get; init; }
+
+    /// <summary>The nightly backups, and the way back to one.</summary>
+    public required BackupView Backups { get; init; }
+
     /// <summary>The e-mails kept instead of sent; null where a provider sends them.</summary>
     public OutboxView? Outbox { get; init; }
 
@@ -34,6 +40,25 @@ public sealed record WebActions
     /// <summary>Why the host is not ready yet, in words, or null when it is; asked by <c>/readyz</c> after the storage answered.</summary>
     public Func<CancellationToken, Task<string?>>? NotReady { get; init; }
 }
+
+/// <summary>What waits in the inbox.</summary>
+/// <param name="Count">How many messages.</param>
+/// <param name="AtLeast">There may be more: counting ended there.</param>
+/// <param name="OldestAt">When the oldest of them came in, UTC; null where none waits.</param>
+public sealed record WaitingMessages(long Count, bool AtLeast, DateTimeOffset? OldestAt);
+
+/// <summary>The nightly backups.</summary>
+/// <param name="List">All whole ones, newest first.</param>
+/// <param name="Restore">Begins to put the data back to one of them, and answers at once; false where a job of this kind is running. Null where it is done another way.</param>
+/// <param name="How">How it is done then, as a command line with <c>{0}</c> for the name.</param>
+public sealed record BackupView(Func<CancellationToken, Task<IReadOnlyList<ShownBackup>>> List, Func<string, CancellationToken, Task<bool>>? Restore = null, string? How = null);
+
+/// <summary>One backup.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="At">When it was begun, UTC.</param>
+/// <param name="Bytes">Its size.</param>
+/// <param name="Rows">How many rows it has; null where it does not say.</param>
+public sealed record ShownBackup(string Name, DateTimeOffset At, long Bytes, long? Rows);
 
 /// <summary>A demo year that is not over.</summary>
 /// <param name="Playing">It is being played at this moment; false: it was broken off, and can go on.</param>

@@ -15,7 +15,7 @@ public static class WebPipeline
 {
     /// <summary>
     /// What the pipeline needs. The host adds besides: <see cref="ITables"/>, <see cref="TimeProvider"/>, <see cref="Settings.RetentionSettings"/>,
-    /// <see cref="WebActions"/>, <see cref="Intake.IntakeCounters"/>, <see cref="Microsoft.Extensions.Configuration.IConfiguration"/> (from which the settings were loaded), <see cref="Intake.DeadLetters"/>, logging, and where Data Protection keeps its keys.
+    /// <see cref="WebActions"/>, <see cref="Intake.IntakeCounters"/>, <see cref="Microsoft.Extensions.Configuration.IConfiguration"/> (from which the settings were loaded), <see cref="Intake.DeadLetters"/>, <see cref="Jobs.JobRunner"/> with its jobs, <see cref="Erasure.CustomerErasure"/>, logging, and where Data Protection keeps its keys.
     /// </summary>
     public static IServiceCollection AddServices(IServiceCollection services)
     {
@@ -34,6 +34,7 @@ public static class WebPipeline
             options.SuppressXFrameOptionsHeader = true;
         });
         services.TryAddSingleton<CustomerQueries>();
+        services.TryAddSingleton<SystemQueries>();
         // A monotonic clock, not the product's: on the simulated clock, which stands still, a minute would never pass.
         services.TryAddSingleton(new SessionClock(TimeProvider.System));
         services.TryAddSingleton(new FailedKeys(() => Environment.TickCount64));

@@ -12,6 +12,7 @@ public sealed class AzureSettingsTests
         ["AppEvents:WriteKey"] = "write-key",
         ["Admin:Key"] = "0123456789abcdef",
         ["Tables:tableServiceUri"] = "https://acme.table.core.windows.net",
+        ["Backups:containerUri"] = "https://acme.blob.core.windows.net/backups",
         ["ServiceBus:fullyQualifiedNamespace"] = "acme.servicebus.windows.net",
         ["SENDGRID_API_KEY"] = "SG.test",
         ["STRIPE_API_KEY"] = "sk_test_1",
@@ -39,7 +40,7 @@ public sealed class AzureSettingsTests
     public void Everything_that_is_missing_is_told_at_once()
     {
         var problems = Assert.Throws<SettingsException>(() => Load([])).Problems.Select(p => p.Key);
-        Assert.Equal(["Admin:Key", "AppEvents:WriteKey", "SENDGRID_API_KEY", "STRIPE_API_KEY", "ServiceBus:fullyQualifiedNamespace", "Tables:tableServiceUri"], problems.Order(StringComparer.Ordinal));
+        Assert.Equal(["Admin:Key", "AppEvents:WriteKey", "Backups:containerUri", "SENDGRID_API_KEY", "STRIPE_API_KEY", "ServiceBus:fullyQualifiedNamespace", "Tables:tableServiceUri"], problems.Order(StringComparer.Ordinal));
     }
 
     [Fact]

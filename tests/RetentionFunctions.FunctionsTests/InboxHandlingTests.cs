@@ -35,7 +35,7 @@ public sealed class InboxHandlingTests
             .AddSingleton<ILoggerFactory>(NullLoggerFactory.Instance).AddLogging()
             .AddSingleton<ITables>(_tables).AddSingleton(inbox.Object).AddSingleton(TimeProvider.System)
             .AddSingleton(Mock.Of<IFlowEngine>()).AddSingleton(Mock.Of<IMailer>()).AddSingleton(Mock.Of<IBilling>())
-            .AddSingleton(new WebActions { StopRun = (_, _) => Task.FromResult(false), Sweep = _ => throw new InvalidOperationException() })
+            .AddSingleton(new WebActions { StopRun = (_, _) => Task.FromResult(false), Sweep = _ => throw new InvalidOperationException(), Waiting = _ => throw new InvalidOperationException(), Backups = new BackupView(_ => throw new InvalidOperationException()) })
             .BuildServiceProvider();
     }
 

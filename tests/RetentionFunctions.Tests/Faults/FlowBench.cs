@@ -7,6 +7,7 @@ using RetentionFunctions.Email;
 using RetentionFunctions.Flows;
 using RetentionFunctions.Health;
 using RetentionFunctions.Intake;
+using RetentionFunctions.Jobs;
 using RetentionFunctions.Intake.App;
 using RetentionFunctions.Intake.Stripe;
 using RetentionFunctions.Links;
@@ -76,7 +77,8 @@ internal sealed class FlowBench
         var ties = new UserTies(tables);
         var dispatch = new FlowDispatch(tables, faultyEngine, Settings, Clock);
         processor = new InboxProcessor(bodies, new DeadLetters(tables, bodies, inbox), new StripeIntake(tables, bodies, ties, dispatch, Settings, Clock),
-            new AppIntake(tables, ties, dispatch, Settings), new MailIntake(tables, dispatch, new IntakeCounters(tables, Clock), Settings), Clock, NullLogger<InboxProcessor>.Instance);
+            new AppIntake(tables, ties, dispatch, Settings), new MailIntake(tables, dispatch, new IntakeCounters(tables, Clock), Settings),
+            new JobRunner(tables, inbox, [], Clock, NullLogger<JobRunner>.Instance), Clock, NullLogger<InboxProcessor>.Instance);
         var composer = new EmailComposer(Templates, Settings, new LinkBuilder(new LinkTokens(Protection, Clock), () => new Uri("https://links.example.com")));
         flows = new FlowAdvance(tables, new FaultyMailer(Mailer, plan), composer, Settings, Clock);
         sweep = new DailySweep(tables, dispatch, Settings, Clock, NullLogger<DailySweep>.Instance);
@@ -242,6 +244,8 @@ internal sealed class InterleavedTables(ITables inner) : ITables
             await Task.Yield();
         }
     }
+
+    public IAsyncEnumerable<Row> ScanAsync(RowKey? after = null, CancellationToken cancel = default) => inner.ScanAsync(after, cancel);
 
     public async Task<bool> TryCommitAsync(string partition, IReadOnlyList<Write> writes, CancellationToken cancel = default)
     {

@@ -74,6 +74,8 @@ public class PumpTests
             await foreach (var row in inner.QueryAsync(range, cancel)) yield return row;
         }
 
+        public IAsyncEnumerable<Row> ScanAsync(RowKey? after = null, CancellationToken cancel = default) => inner.ScanAsync(after, cancel);
+
         public Task<bool> TryCommitAsync(string partition, IReadOnlyList<Write> writes, CancellationToken cancel = default)
         {
             if (Broken.Contains(partition)) throw new InvalidOperationException("This part of the store is broken.");

@@ -215,6 +215,33 @@ public abstract class TablesContract
     }
 
     [Fact]
+    public async Task A_scan_comes_through_all_partitions_in_order_from_the_row_after_the_given_one()
+    {
+        string[] partitions = [Partition, Partition + "-b", Partition + "-c"];
+        foreach (var partition in partitions.Reverse()) await Tables.TryCommitAsync(partition, [new Write.Insert("k|2", Body("2")), new Write.Insert("k|1", Body("1")), new Write.Insert("k|3", Body("3"))]);
+        var all = partitions.SelectMany(partition => new[] { "k|1", "k|2", "k|3" }.Select(key => new RowKey(partition, key))).ToList();
+
+        Assert.Equal(all[1..], await ScanAsync(all[0]));
+        Assert.Equal(all[4..], await ScanAsync(all[3]));
+        // A position at which no row stands.
+        Assert.Equal(all[3..], await ScanAsync(new RowKey(Partition, "k|9")));
+        Assert.Equal(all[6..], await ScanAsync(new RowKey(Partition + "-bb", "a")));
+        Assert.Equal(all, (await ScanAsync(null)).Where(all.Contains));
+    }
+
+    // Other tests may use the same tables at this moment: only the partitions that begin like this one.
+    private async Task<List<RowKey>> ScanAsync(RowKey? after)
+    {
+        var keys = new List<RowKey>();
+        await foreach (var row in Tables.ScanAsync(after))
+        {
+            if (row.At.Partition.StartsWith(Partition, StringComparison.Ordinal)) keys.Add(row.At);
+            else if (after is not null) break;
+        }
+        return keys;
+    }
+
+    [Fact]
     public async Task Of_many_inserts_of_one_row_at_once_exactly_one_wins()
     {
         var won = await Task.WhenAll(Enumerable.Range(0, 40).Select(i => Task.Run(() => CommitAsync(new Write.Insert("raced", Body($"{i}")), new Write.Insert($"winner-{i:D2}", Body("1"))))));

@@ -37,6 +37,17 @@ public sealed class FakeTables : ITables
         await Task.CompletedTask;
     }
 
+    public async IAsyncEnumerable<Row> ScanAsync(RowKey? after = null, [EnumeratorCancellation] CancellationToken cancel = default)
+    {
+        Fault();
+        List<Row> rows;
+        lock (_lock)
+            rows = [.. _partitions.OrderBy(p => p.Key, StringComparer.Ordinal).SelectMany(p => p.Value.Values)
+                .Where(row => after is not { } last || string.CompareOrdinal(row.At.Partition, last.Partition) is var order && (order > 0 || order == 0 && string.CompareOrdinal(row.At.Key, last.Key) > 0))];
+        foreach (var row in rows) yield return row;
+        await Task.CompletedTask;
+    }
+
     public Task<bool> TryCommitAsync(string partition, IReadOnlyList<Write> writes, CancellationToken cancel = default)
     {
         TableLimits.Check(partition, writes);

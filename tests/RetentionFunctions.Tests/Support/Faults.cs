@@ -95,6 +95,14 @@ public sealed class FaultyTables(ITables inner, FaultPlan plan) : ITables
         if (fault is FaultMoment.After) throw FaultPlan.Thrown("ITables.Query");
     }
 
+    public async IAsyncEnumerable<Row> ScanAsync(RowKey? after = null, [EnumeratorCancellation] CancellationToken cancel = default)
+    {
+        var fault = plan.Count("ITables.Scan");
+        if (fault is FaultMoment.Before) throw FaultPlan.Thrown("ITables.Scan");
+        await foreach (var row in inner.ScanAsync(after, cancel)) yield return row;
+        if (fault is FaultMoment.After) throw FaultPlan.Thrown("ITables.Scan");
+    }
+
     public Task<bool> TryCommitAsync(string partition, IReadOnlyList<Write> writes, CancellationToken cancel = default) =>
         plan.CallAsync("ITables.TryCommit", () => inner.TryCommitAsync(partition, writes, cancel));
 }

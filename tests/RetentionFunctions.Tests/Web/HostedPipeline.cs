@@ -7,9 +7,11 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using RetentionFunctions.Erasure;
 using RetentionFunctions.Flows;
 using RetentionFunctions.Health;
 using RetentionFunctions.Intake;
+using RetentionFunctions.Jobs;
 using RetentionFunctions.Settings;
 using RetentionFunctions.Storage;
 using RetentionFunctions.Tests.Support;
@@ -40,10 +42,13 @@ internal sealed partial class HostedPipeline : IAsyncDisposable
             .AddSingleton<BodyStore>().AddSingleton<DeadLetters>().AddSingleton<IntakeCounters>()
             .AddSingleton(new FailedKeys(() => Milliseconds))
             .AddSingleton(new SessionClock(new SessionTime(this)))
+            .AddSingleton<JobRunner>().AddSingleton<CustomerErasure>().AddSingleton<IJob>(new NightlyCount())
             .AddSingleton(new WebActions
             {
                 StopRun = (run, _) => { Stopped.Add(run); return Task.FromResult(run.CustomerId != "cus_nobody"); },
                 Sweep = _ => Task.FromResult(new SweepResult { At = Now, Customers = 3, Tiers = new Dictionary<HealthTier, int> { [HealthTier.HighRisk] = 2, [HealthTier.Healthy] = 1 }, Candidates = 2, Started = 1 }),
+                Waiting = _ => Task.FromResult(Waiting),
+                Backups = new BackupView(_ => Task.FromResult<IReadOnlyList<ShownBackup>>([.. Kept]), (name, _) => { Restored.Add(name); return Task.FromResult(true); }),
                 Outbox = outbox ? new OutboxView(_ => Task.FromResult<IReadOnlyList<OutboxMail>>(_mails), (id, _) => Task.FromResult(_mails.FirstOrDefault(m => m.Email.Id == id))) : null,
                 AdvanceClock = clock ? (by, _) => { Advanced.Add(by); return Task.CompletedTask; } : null,
                 PlayDemo = demo ? _ => Task.FromResult(true) : null,
@@ -73,6 +78,14 @@ internal sealed partial class HostedPipeline : IAsyncDisposable
 
     public DemoState? Demo { get; set; }
 
+    public WaitingMessages Waiting { get; set; } = new(0, AtLeast: false, null);
+
+    public List<ShownBackup> Kept { get; } = [];
+
+    public List<string> Restored { get; } = [];
+
+    public JobRunner Jobs => _app.Services.GetRequiredService<JobRunner>();
+
     public HttpClient Client { get; private set; } = null!;
 
     public DeadLetters Letters => _app.Services.GetRequiredService<DeadLetters>();
@@ -92,9 +105,15 @@ internal sealed partial class HostedPipeline : IAsyncDisposable
     public async Task<HttpResponseMessage> SubmitAsync(string page, string action, Dictionary<string, string> fields)
     {
         var html = await Client.GetStringAsync(page);
+        Assert.Contains($"action=\"{action}\"", html, StringComparison.Ordinal);
+        return await PostAsync(html, action, fields);
+    }
+
+    /// <summary>Sends a form that stood on the page before it changed.</summary>
+    public async Task<HttpResponseMessage> PostAsync(string html, string action, Dictionary<string, string> fields)
+    {
         var token = TokenField().Match(html).Groups[1].Value;
         Assert.NotEmpty(token);
-        Assert.Contains($"action=\"{action}\"", html, StringComparison.Ordinal);
         return await Client.PostAsync(action, new FormUrlEncodedContent(new Dictionary<string, string>(fields) { ["form_token"] = WebUtility.HtmlDecode(token) }));
     }
 
@@ -137,4 +156,12 @@ internal sealed partial class HostedPipeline : IAsyncDisposable
             return Task.CompletedTask;
         }
     }
+}
+
+/// <summary>A nightly job of two steps.</summary>
+internal sealed class NightlyCount : INightlyJob
+{
+    public string Name => "count";
+
+    public Task<JobStep> StepAsync(JobState state, CancellationToken cancel) => Task.FromResult(new JobStep(state.Steps == 0 ? System.Text.Json.Nodes.JsonValue.Create(1) : null, new Dictionary<string, long> { ["rows"] = state.Steps + 1 }, state.Steps == 0 ? 0.5 : null));
 }

@@ -1,0 +1,32 @@
+using RetentionFunctions.Customers;
+using RetentionFunctions.Jobs;
+using RetentionFunctions.Storage;
+
+namespace RetentionFunctions.Erasure;
+
+/// <summary>Begins to erase a customer.</summary>
+public sealed class CustomerErasure(ITables tables, JobRunner jobs, TimeProvider clock)
+{
+    /// <summary>Begins, and answers at once: the job <c>erase</c> does it. One at a time.</summary>
+    public async Task<ErasureStart> BeginAsync(string customerId, CancellationToken cancel = default)
+    {
+        if (await tables.GetAsync(Keys.Customer(customerId), cancel) is null) return ErasureStart.NoSuchCustomer;
+        if (await jobs.StateAsync("erase", cancel) is { IsRunning: true }) return ErasureStart.AnotherIsRunning;
+        await tables.UpsertAsync(Keys.Account("erase"), new Person { CustomerId = customerId }, cancel);
+        // The occasion does not name them: it stays when they are gone.
+        return await jobs.StartAsync("erase", $"asked for at {clock.GetUtcNow().UtcDateTime:O}", cancel) ? ErasureStart.Begun : ErasureStart.AnotherIsRunning;
+    }
+}
+
+/// <summary>Whether an erasure has begun.</summary>
+public enum ErasureStart
+{
+    /// <summary>It has.</summary>
+    Begun,
+
+    /// <summary>There is no such customer.</summary>
+    NoSuchCustomer,
+
+    /// <summary>Somebody else is being erased: ask again in a minute.</summary>
+    AnotherIsRunning,
+}

@@ -1,0 +1,203 @@
+using System.Text;
+using System.Text.Json;
+using RetentionFunctions.Customers;
+using RetentionFunctions.Intake;
+using RetentionFunctions.Jobs;
+using RetentionFunctions.Storage;
+
+namespace RetentionFunctions.Erasure;
+
+/// <summary>What a host keeps of people outside the tables.</summary>
+public interface IPersonalData
+{
+    /// <summary>Removes all of it. May be repeated.</summary>
+    Task EraseAsync(string customerId, CancellationToken cancel = default);
+}
+
+/// <summary>
+/// Erases one customer: every row of theirs and of their app users, every index that names them, dead letters and stored bodies in which they are. It goes through the
+/// tables twice: who they are (all addresses and app users that were ever tied to them), then everything that speaks of them.
+/// It asks for nothing at Stripe: a customer who is not deleted there comes back with the next event. Backups keep them until they are removed themselves.
+/// </summary>
+public sealed class EraseJob(ITables tables, IEnumerable<IPersonalData> others) : IJob
+{
+    // Rows that a step looks at: some seconds.
+    private const int RowsPerStep = 20_000;
+
+    private const string BodyPrefix = "body|";
+
+    // As text, such a partition is behind all buckets.
+    private const string FirstIndex = "x-";
+
+    /// <inheritdoc/>
+    public string Name => "erase";
+
+    /// <inheritdoc/>
+    public async Task<JobStep> StepAsync(JobState state, CancellationToken cancel)
+    {
+        if (await tables.GetAsync<Person>(Keys.Account(Name), cancel) is not { Value: var person }) throw new JobFailedException("Nobody is named who should be erased: ask again from the customer's page.");
+        var at = state.Cursor.Deserialize<Position>(TablesExtensions.Json) ?? new Position(Phase.Who, null);
+        var removed = state.Counts.GetValueOrDefault("removed");
+        switch (at.Phase)
+        {
+            case Phase.Who:
+                var last = await WhoAsync(person, at.After, cancel);
+                return Next(last is null ? new Position(Phase.Rows, null) : at with { After = last });
+            case Phase.Rows:
+                foreach (var id in person.Ids) removed += await RemoveRowsAsync(id, cancel);
+                foreach (var other in others) await other.EraseAsync(person.CustomerId, cancel);
+                return Next(new Position(Phase.Bodies, null));
+            case Phase.Bodies:
+                removed += await RemoveLettersAsync(person, cancel) + await RemoveBodiesAsync(person, cancel);
+                return Next(new Position(Phase.Indexes, null));
+            default:
+                var (after, gone) = await RemoveIndexesAsync(person, at.After, cancel);
+                removed += gone;
+                if (after is not null) return Next(at with { After = after });
+                // The last that is known of them.
+                await tables.DeleteAsync(Keys.Account(Name), cancel);
+                return new JobStep(null, new Dictionary<string, long> { ["removed"] = removed });
+        }
+
+        JobStep Next(Position position) => new(JsonSerializer.SerializeToNode(position, TablesExtensions.Json), new Dictionary<string, long> { ["removed"] = removed });
+    }
+
+    // The addresses and the app users, from the indexes. A user who was once tied and then to another is not theirs any more; what was counted meanwhile lies in their rows.
+    private async Task<RowKey?> WhoAsync(Person person, RowKey? after, CancellationToken cancel)
+    {
+        if (after is null && await tables.GetAsync<Customer>(Keys.Customer(person.CustomerId), cancel) is { Value: var customer })
+            person.Emails.UnionWith(new[] { customer.Email, customer.Profile.Email, customer.BillingEmail }.OfType<string>());
+        var last = await EachAsync(after ?? new RowKey(FirstIndex, ""), RowsPerStep, row =>
+        {
+            if (Keys.UserOfTie(row.At) is { } user)
+            {
+                if (row.Read<UserTie>().CustomerId == person.CustomerId) person.Users.Add(user);
+            }
+            else if (Keys.EmailOf(row.At) is { } email && Keys.Parts(row.At.Key) is ["customer", var id] && id == person.CustomerId)
+            {
+                person.Emails.Add(email);
+            }
+        }, cancel);
+        await tables.UpsertAsync(Keys.Account(Name), person, cancel);
+        return last;
+    }
+
+    // A customer's rows, or those of an app user before the tie: one bucket, every noun.
+    private async Task<long> RemoveRowsAsync(string id, CancellationToken cancel)
+    {
+        var keys = new List<string>();
+        var bucket = Keys.Bucket(id);
+        await foreach (var row in tables.QueryAsync(Keys.WholePartition(bucket), cancel))
+            if (Keys.Parts(row.At.Key) is [_, var owner, ..] && owner == id) keys.Add(row.At.Key);
+        await RemoveAsync(bucket, keys, cancel);
+        return keys.Count;
+    }
+
+    private async Task<long> RemoveLettersAsync(Person person, CancellationToken cancel)
+    {
+        var removed = 0L;
+        await foreach (var row in tables.QueryAsync(Keys.DeadLetters, cancel))
+        {
+            var letter = row.Read<DeadLetter>();
+            if (!person.Sessions.Contains(letter.Session) && !person.IsIn(row.Body.Span)) continue;
+            removed += await RemovePartitionAsync(Keys.BodyChunk(letter.BodyId, 0).Partition, cancel) + 1;
+            await RemoveAsync(row.At.Partition, [row.At.Key], cancel);
+        }
+        return removed;
+    }
+
+    // Large messages, orphans, dead letters: few, and each is read whole.
+    private async Task<long> RemoveBodiesAsync(Person person, CancellationToken cancel)
+    {
+        var theirs = new HashSet<string>(StringComparer.Ordinal);
+        string? partition = null;
+        var text = new MemoryStream();
+        await foreach (var row in tables.ScanAsync(new RowKey(BodyPrefix, ""), cancel))
+        {
+            if (row.At.Partition != partition) Look();
+            if (!row.At.Partition.StartsWith(BodyPrefix, StringComparison.Ordinal)) break;
+            partition = row.At.Partition;
+            text.Write(Convert.FromBase64String((string)row.Read<System.Text.Json.Nodes.JsonObject>()["data"]!));
+        }
+        Look();
+        var removed = 0L;
+        foreach (var body in theirs) removed += await RemovePartitionAsync(body, cancel);
+        return removed;
+
+        void Look()
+        {
+            if (partition is not null && person.IsIn(text.GetBuffer().AsSpan(0, (int)text.Length))) theirs.Add(partition);
+            text.SetLength(0);
+        }
+    }
+
+    private async Task<(RowKey? After, long Removed)> RemoveIndexesAsync(Person person, RowKey? after, CancellationToken cancel)
+    {
+        var theirs = new List<RowKey>();
+        var last = await EachAsync(after ?? new RowKey(FirstIndex, ""), RowsPerStep, row =>
+        {
+            if (row.At == Keys.Account(Name) || Keys.IsJob(row.At)) return;
+            var isTheirs = Keys.UserOfTie(row.At) is { } user ? person.Users.Contains(user)
+                : Keys.EmailOf(row.At) is not null && Keys.Parts(row.At.Key) is [var noun, var id] ? noun == "user" ? person.Users.Contains(id) : id == person.CustomerId
+                : person.IsIn(row.Body.Span) || person.IsIn(Encoding.UTF8.GetBytes(row.At.Key));
+            if (isTheirs) theirs.Add(row.At);
+        }, cancel);
+        foreach (var partition in theirs.GroupBy(key => key.Partition, key => key.Key, StringComparer.Ordinal)) await RemoveAsync(partition.Key, [.. partition], cancel);
+        return (last, theirs.Count);
+    }
+
+    // The last row that was looked at, where there may be more.
+    private async Task<RowKey?> EachAsync(RowKey after, int most, Action<Row> look, CancellationToken cancel)
+    {
+        var seen = 0;
+        await foreach (var row in tables.ScanAsync(after, cancel))
+        {
+            look(row);
+            if (++seen == most) return row.At;
+        }
+        return null;
+    }
+
+    private async Task<long> RemovePartitionAsync(string partition, CancellationToken cancel)
+    {
+        var keys = new List<string>();
+        await foreach (var row in tables.QueryAsync(Keys.WholePartition(partition), cancel)) keys.Add(row.At.Key);
+        await RemoveAsync(partition, keys, cancel);
+        return keys.Count;
+    }
+
+    private async Task RemoveAsync(string partition, IReadOnlyList<string> keys, CancellationToken cancel)
+    {
+        foreach (var batch in keys.Chunk(TableLimits.BatchRows)) await tables.TryCommitAsync(partition, [.. batch.Select(key => new Write.Delete(key))], cancel);
+    }
+
+    private enum Phase { Who, Rows, Bodies, Indexes }
+
+    private sealed record Position(Phase Phase, RowKey? After);
+}
+
+/// <summary>Who is being erased. Kept only until it is done.</summary>
+public sealed record Person
+{
+    /// <summary>The customer.</summary>
+    public required string CustomerId { get; init; }
+
+    /// <summary>The app users tied to them.</summary>
+    public HashSet<string> Users { get; init; } = new(StringComparer.Ordinal);
+
+    /// <summary>Every address of theirs.</summary>
+    public HashSet<string> Emails { get; init; } = new(StringComparer.OrdinalIgnoreCase);
+
+    internal IEnumerable<string> Ids => Users.Select(Keys.UntiedUser).Prepend(CustomerId);
+
+    internal HashSet<string> Sessions => [.. Users.Select(user => $"user:{user}"), CustomerId];
+
+    // The ids of app users are the app's, and may be as short as "7": only the customer's id and addresses are looked for inside of texts.
+    internal bool IsIn(ReadOnlySpan<byte> text)
+    {
+        if (text.IndexOf(Encoding.UTF8.GetBytes(CustomerId)) >= 0) return true;
+        foreach (var email in Emails)
+            if (Encoding.UTF8.GetString(text).Contains(email, StringComparison.OrdinalIgnoreCase)) return true;
+        return false;
+    }
+}

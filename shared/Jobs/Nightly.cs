@@ -1,0 +1,19 @@
+using System.Globalization;
+
+namespace RetentionFunctions.Jobs;
+
+/// <summary>A job that is started once a day, after the sweep.</summary>
+public interface INightlyJob : IJob;
+
+/// <summary>Starts what is done every night. Called by both hosts when the day's sweep is done, and again by their timers: the same day starts each job once.</summary>
+public sealed class Nightly(JobRunner runner, IEnumerable<IJob> jobs)
+{
+    /// <summary>Starts the jobs of a day that were not started yet, and queues again what stands still.</summary>
+    /// <param name="on">The day of the sweep, in the business's time zone.</param>
+    /// <param name="cancel">Gives up; the next call goes on.</param>
+    public async Task StartAsync(DateOnly on, CancellationToken cancel = default)
+    {
+        foreach (var job in jobs.OfType<INightlyJob>()) await runner.StartAsync(job.Name, on.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture), cancel);
+        await runner.NudgeAsync(cancel);
+    }
+}

@@ -1,0 +1,103 @@
+
+using System.Net.Http.Json;
+using System.Text.Json.Nodes;
+using Microsoft.Data.Sqlite;
+using RetentionFunctions.Local.Sqlite;
+using RetentionFunctions.Tests.Support;
+
+namespace RetentionFunctions.Tests.Host;
+
+/// <summary>The nightly copy of the data file, and the way back to it.</summary>
+public sealed class BackupStories : IDisposable
+{
+    private readonly TempFolder folder = new();
+
+    public void Dispose() => folder.Dispose();
+
+    [Fact]
+    public async Task After_the_nights_sweep_there_is_a_backup_and_a_host_started_from_it_is_the_host_of_that_night()
+    {
+        string then;
+        await using (var host = await TestHost.StartAsync(data: folder.Path))
+        {
+            await host.StripeAsync(host.Ada.SignsUp(host.Now));
+            await host.AdvanceAsync(TimeSpan.FromDays(1));
+            then = (await host.CustomerAsync(host.Ada.Customer)).ToJsonString();
+            Assert.Equal("2026-01-01T06:00:00", (await SystemAsync(host))["lastBackupAt"]!.ToString()[..19]);
+            // What a bad day does.
+            await host.StripeAsync(host.Ada.Cancels(host.Now));
+            await host.AdvanceAsync(TimeSpan.FromHours(1));
+            Assert.NotEqual(then, (await host.CustomerAsync(host.Ada.Customer)).ToJsonString());
+        }
+        var backup = Assert.Single(FileBackup.List(folder.Path));
+        var kept = FileRestore.Run(folder.Path, backup.FullName, DateTimeOffset.Parse("2026-01-02T09:00:00Z"));
+        Assert.True(File.Exists(kept));
+
+        var before = new Story();
+        await using var again = await TestHost.StartAsync(data: folder.Path);
+        Assert.Equal("active", (string)(await again.CustomerAsync(before.Customer))["status"]!);
+    }
+
+    [Fact]
+    public async Task Only_so_many_nights_are_kept()
+    {
+        await using var host = await TestHost.StartAsync(settings: new() { ["Backup:Keep"] = "3" }, data: folder.Path);
+        await host.AdvanceAsync(TimeSpan.FromDays(6));
+        Assert.Equal(["retention-2026-01-06-0600-00.db", "retention-2026-01-05-0600-00.db", "retention-2026-01-04-0600-00.db"], FileBackup.List(folder.Path).Select(file => file.Name));
+        Assert.Empty(Directory.GetFiles(Path.Combine(folder.Path, "backups"), "*.part"));
+    }
+
+    [Fact]
+    public async Task The_system_page_shows_the_backup_and_starts_another_when_asked()
+    {
+        await using var host = await TestHost.StartAsync(data: folder.Path);
+        Assert.Contains("None yet", await host.Http.GetStringAsync("/system"));
+        await host.AdvanceAsync(TimeSpan.FromDays(1));
+        var page = await host.Http.GetStringAsync("/system");
+        Assert.Contains("retention-2026-01-01-0600-00.db", page);
+        Assert.Contains("--restore", page);
+        Assert.Contains("All is well", page);
+    }
+
+    [Theory]
+    [InlineData("missing", "There is no backup")]
+    [InlineData("text", "is damaged or is no backup")]
+    [InlineData("foreign", "is no backup of this program")]
+    [InlineData("newer", "was written by a newer version")]
+    [InlineData("cut", "damaged")]
+    public async Task What_is_no_backup_is_refused_and_the_data_stays(string what, string said)
+    {
+        await using (var host = await TestHost.StartAsync(data: folder.Path)) await host.StripeAsync(host.Ada.SignsUp(host.Now));
+        var data = Path.Combine(folder.Path, SqliteStore.FileName);
+        var before = await File.ReadAllBytesAsync(data);
+        var file = Path.Combine(folder.Path, "given.db");
+        switch (what)
+        {
+            case "text": await File.WriteAllTextAsync(file, new string('x', 5000)); break;
+            case "foreign" or "newer":
+                File.Copy(data, file);
+                await using (var connection = new SqliteConnection($"Data Source={file};Pooling=False"))
+                {
+                    connection.Open();
+                    using var command = connection.CreateCommand();
+                    command.CommandText = what == "foreign" ? "PRAGMA journal_mode=DELETE; PRAGMA application_id=7" : "PRAGMA journal_mode=DELETE; PRAGMA user_version=99";
+                    command.ExecuteNonQuery();
+                }
+                break;
+            case "cut": await File.WriteAllBytesAsync(file, before[..(before.Length / 2)]); break;
+        }
+        Assert.Contains(said, Assert.Throws<DataFolderException>(() => FileRestore.Run(folder.Path, file, DateTimeOffset.UnixEpoch)).Message);
+        Assert.Equal(before, await File.ReadAllBytesAsync(data));
+        Assert.Empty(Directory.GetFiles(folder.Path, "retention-replaced-*"));
+    }
+
+    [Fact]
+    public async Task A_folder_in_use_is_not_put_back_under_a_running_host()
+    {
+        await using var host = await TestHost.StartAsync(data: folder.Path);
+        await host.AdvanceAsync(TimeSpan.FromDays(1));
+        Assert.Contains("in use", Assert.Throws<DataFolderException>(() => FileRestore.Run(folder.Path, FileBackup.List(folder.Path)[0].FullName, DateTimeOffset.UnixEpoch)).Message);
+    }
+
+    private static async Task<JsonNode> SystemAsync(TestHost host) => (await host.Http.GetFromJsonAsync<JsonNode>("/api/v1/system"))!;
+}
