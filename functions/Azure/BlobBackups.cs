@@ -1,5 +1,6 @@
 using Azure;
 using Azure.Storage.Blobs;
+using Azure.Storage.Blobs.Models;
 using RetentionFunctions.Backup;
 using RetentionFunctions.Storage;
 
@@ -29,7 +30,7 @@ public sealed class BlobBackups(BlobContainerClient container) : IBackupStore
     public Task<IReadOnlyList<string>> ListAsync(CancellationToken cancel = default) => CallAsync<IReadOnlyList<string>>(async () =>
     {
         var names = new List<string>();
-        await foreach (var item in container.GetBlobsByHierarchyAsync(delimiter: "/", cancellationToken: cancel))
+        await foreach (var item in container.GetBlobsByHierarchyAsync(BlobTraits.None, BlobStates.None, delimiter: "/", prefix: null, cancel))
             if (item.IsPrefix) names.Add(item.Prefix.TrimEnd('/'));
         names.Sort(StringComparer.Ordinal);
         return names;
@@ -39,7 +40,7 @@ public sealed class BlobBackups(BlobContainerClient container) : IBackupStore
     public Task DeleteAsync(string backup, CancellationToken cancel = default) => CallAsync(async () =>
     {
         var files = new List<string>();
-        await foreach (var file in container.GetBlobsAsync(prefix: $"{backup}/", cancellationToken: cancel)) files.Add(file.Name);
+        await foreach (var file in container.GetBlobsAsync(BlobTraits.None, BlobStates.None, prefix: $"{backup}/", cancel)) files.Add(file.Name);
         // The manifest first: what is half removed is no whole backup any more.
         foreach (var file in files.OrderBy(name => !name.EndsWith($"/{BackupManifest.FileName}", StringComparison.Ordinal))) await container.DeleteBlobIfExistsAsync(file, cancellationToken: cancel);
         return true;

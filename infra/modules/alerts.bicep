@@ -57,6 +57,17 @@ var rules = [
     threshold: 0
   }
   {
+    name: 'job-failed'
+    description: 'A job, such as the nightly backup, came to its end without being done.'
+    severity: 2
+    query: 'AppMetrics | where Name == "retention.jobs.ended" and tostring(Properties["outcome"]) == "failed" | summarize Value = sum(Sum)'
+    every: 'PT1H'
+    window: 'PT1H'
+    range: null
+    operator: 'GreaterThan'
+    threshold: 0
+  }
+  {
     // A timer fires every quarter of an hour, so an app that lives is never silent for one. Not before it has said anything at all.
     name: 'silent'
     description: 'The app has said nothing for an hour: it does not start, or the daily cap of Application Insights is reached.'

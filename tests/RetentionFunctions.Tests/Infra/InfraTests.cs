@@ -27,8 +27,6 @@ public class InfraTests
         ["ServiceBus__clientId"] = "the Service Bus trigger in the host",
         ["AZURE_CLIENT_ID"] = "DefaultAzureCredential",
         ["APPLICATIONINSIGHTS_AUTHENTICATION_STRING"] = "the Functions host",
-        // The nightly export of the tables; it is being written.
-        ["Backups__containerUri"] = "the export",
     };
 
     // Read by our code, and given by others, or not at all.
@@ -80,7 +78,7 @@ public class InfraTests
     // Each role: where it is given, and what in the code needs it.
     private static readonly (string Role, string Id, string Module, string Scope, Func<bool> Needed)[] Needs =
     [
-        ("storageBlobDataOwner", "b7e6dc6d-f1e8-4753-8033-0f276bb0955b", "storage", "account", () => Has("[TimerTrigger(") || Durable()),
+        ("storageBlobDataOwner", "b7e6dc6d-f1e8-4753-8033-0f276bb0955b", "storage", "account", () => Has("[TimerTrigger(") || Has("new BlobContainerClient(") || Durable()),
         ("storageQueueDataContributor", "974c5e8b-45b9-4653-ba55-5f855dd0fb88", "storage", "account", Durable),
         ("storageTableDataContributor", "0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3", "storage", "account", () => Has("new TableClient(") || Durable()),
         ("serviceBusDataSender", "69a216fc-b8fb-44d8-bc22-1f3c2cd27a39", "servicebus", "inbox", () => Has(".CreateSender(")),
@@ -151,7 +149,7 @@ public class InfraTests
     {
         var storage = BicepFile.Module("storage");
         Assert.Equal($"'{Sources.Constant("AzureTables", "Name")}'", storage.Body("resource", "table")["name"]);
-        Assert.Equal("'backups'", storage.Body("resource", "backups")["name"]);
+        Assert.Equal($"'{Sources.Constant("AzureSettings", "BackupsContainer")}'", storage.Body("resource", "backups")["name"]);
         Assert.Contains("prefixMatch: ['backups/']", storage.Text, StringComparison.Ordinal);
         Assert.Contains("daysAfterModificationGreaterThan: 35", storage.Text, StringComparison.Ordinal);
         Assert.Equal("'${blobEndpoint}${deploymentContainer}'", BicepFile.Module("app").After("storage:")["value"]);
@@ -167,7 +165,7 @@ public class InfraTests
         Assert.All(metrics, metric => Assert.Contains(metric, names));
         Assert.All(Regex.Matches(alerts, @"Properties\[""(\w+)""\]").Select(match => match.Groups[1].Value), tag => Assert.Contains(tag, names));
         // Those that a founder needs, and the queue itself.
-        Assert.Superset(new HashSet<string> { RetentionTelemetry.DeadLetters, RetentionTelemetry.SweepDuration, RetentionTelemetry.RequestsRefused, RetentionTelemetry.RequestsFailed, RetentionTelemetry.RunsLate }, metrics.ToHashSet());
+        Assert.Superset(new HashSet<string> { RetentionTelemetry.DeadLetters, RetentionTelemetry.SweepDuration, RetentionTelemetry.RequestsRefused, RetentionTelemetry.RequestsFailed, RetentionTelemetry.RunsLate, RetentionTelemetry.JobsEnded }, metrics.ToHashSet());
         Assert.Contains($"values: ['{Sources.Constant("ServiceBusInbox", "Queue")}']", alerts, StringComparison.Ordinal);
     }
 
@@ -177,7 +175,7 @@ public class InfraTests
         var guide = File.ReadAllText(Path.Combine(Repository.Root, "docs", "operating.md"));
         var names = BicepFile.Items(BicepFile.Module("alerts").Text[(BicepFile.Module("alerts").Text.IndexOf("var rules =", StringComparison.Ordinal) + "var rules = ".Length)..])
             .Select(rule => BicepFile.Properties(rule)["name"].Trim('\'')).Append(BicepFile.Module("alerts").Body("resource", "waiting")["name"].Trim('\'')).ToList();
-        Assert.Equal(6, names.Count);
+        Assert.Equal(7, names.Count);
         Assert.All(names, name => Assert.Contains($"### {name}\n", guide, StringComparison.Ordinal));
     }
 
