@@ -1,4 +1,5 @@
 using System.Globalization;
+using RetentionFunctions.Backup;
 using RetentionFunctions.Tests.Support;
 
 namespace RetentionFunctions.Tests.Cost;
@@ -50,6 +51,9 @@ public class CostTests
         Assert.InRange(sheet.Total(10_000), 10, 60);
         Assert.InRange(sheet.Total(100_000), 10, 170);
     }
+
+    [Fact]
+    public async Task The_bill_keeps_backups_as_long_as_the_product_does() => Assert.Equal(new BackupSettings().Keep, (await SheetAsync()).Workload("exportDays"));
 
     /// <summary>Counts, prices and workload can never drift from the page that shows them.</summary>
     [Fact]

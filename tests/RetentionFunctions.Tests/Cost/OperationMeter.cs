@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Runtime.CompilerServices;
 using Microsoft.Extensions.DependencyInjection;
 using RetentionFunctions.Email;
 using RetentionFunctions.Flows;
@@ -102,14 +101,18 @@ internal sealed class OperationMeter : IDisposable
             return inner.GetAsync(key, cancel);
         }
 
-        public async IAsyncEnumerable<Row> QueryAsync(KeyRange range, [EnumeratorCancellation] CancellationToken cancel = default)
+        public IAsyncEnumerable<Row> QueryAsync(KeyRange range, CancellationToken cancel = default) => Pages(inner.QueryAsync(range, cancel), IsLocal(range.Partition, ""));
+
+        public IAsyncEnumerable<Row> ScanAsync(RowKey? after, CancellationToken cancel = default) => Pages(inner.ScanAsync(after, cancel), isLocal: false);
+
+        // An empty answer is an answer too; the request for the next page is made when its first row is asked for.
+        private async IAsyncEnumerable<Row> Pages(IAsyncEnumerable<Row> asked, bool isLocal)
         {
-            // An empty answer is an answer too; the request for the next page is made when its first row is asked for.
             var rows = 0;
-            if (!IsLocal(range.Partition, "")) meter.Count(new Operations(Tables: 1));
-            await foreach (var row in inner.QueryAsync(range, cancel))
+            if (!isLocal) meter.Count(new Operations(Tables: 1));
+            await foreach (var row in asked)
             {
-                if (rows > 0 && rows % PageRows == 0 && !IsLocal(range.Partition, "")) meter.Count(new Operations(Tables: 1));
+                if (rows > 0 && rows % PageRows == 0 && !isLocal) meter.Count(new Operations(Tables: 1));
                 rows++;
                 yield return row;
             }
