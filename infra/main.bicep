@@ -90,6 +90,10 @@ param budgetStart string = ''
 @description('Instances that are kept warm for HTTP: with 1 no customer who clicks a link waits for a cold start (some seconds). It costs by the hour: docs/cost.md.')
 param alwaysReadyInstances int = 0
 
+@allowed([512, 2048, 4096])
+@description('The memory of an instance in MB. 512 are enough for the events of any number of customers; from some tens of thousands on, the lists want 2048 (docs/cost.md has the price of both).')
+param instanceMemoryMB int = 512
+
 @description('The most that Application Insights takes in a day, in GB. What comes after is lost until the next day, and the alert "silent" says so.')
 param dailyCapGb string
 
@@ -172,6 +176,7 @@ module app 'modules/app.bicep' = {
     postalAddress: postalAddress
     flowsMode: flowsMode
     alwaysReadyInstances: alwaysReadyInstances
+    instanceMemoryMB: instanceMemoryMB
   }
 }
 

@@ -48,6 +48,7 @@ public static class Adapters
         {
             StopRun = all.GetRequiredService<FlowStop>().StopAsync,
             Sweep = all.GetRequiredService<SweepNow>().RunAsync,
+            Pending = [.. AzureSettings.Pending(all.GetRequiredService<RetentionSettings>())],
             Waiting = all.GetRequiredService<ServiceBusPeek>().WaitingAsync,
             Backups = new BackupView(
                 async cancel => [.. (await all.GetRequiredService<Backups>().ListAsync(cancel)).Select(kept => new ShownBackup(kept.Name, kept.Manifest.StartedAt, kept.Manifest.Bytes, kept.Manifest.Rows))],

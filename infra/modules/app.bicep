@@ -23,6 +23,7 @@ param billingSenderEmail string
 param postalAddress string
 param flowsMode string
 param alwaysReadyInstances int
+param instanceMemoryMB int
 
 // Lists are settings with a number at the end.
 var webhookSecrets = toObject(range(0, length(secretUris.webhooks)), i => 'Stripe__WebhookSecrets__${i}', i => '@Microsoft.KeyVault(SecretUri=${secretUris.webhooks[i]})')
@@ -63,8 +64,8 @@ resource app 'Microsoft.Web/sites@2024-11-01' = {
         }
       }
       scaleAndConcurrency: {
-        // Azure's default; host and worker share it. The bill counts memory by time.
-        instanceMemoryMB: 2048
+        // Host and worker share it, and the bill counts memory by time.
+        instanceMemoryMB: instanceMemoryMB
         // A bound for the bill, the least that every region takes; each group (HTTP, Durable, each other trigger) counts for itself. One instance serves all sessions.
         maximumInstanceCount: 40
         alwaysReady: alwaysReadyInstances == 0 ? [] : [{ name: 'http', instanceCount: alwaysReadyInstances }]
@@ -96,6 +97,9 @@ resource settings 'Microsoft.Web/sites/config@2024-11-01' = {
     // Host and worker send what they measure.
     APPLICATIONINSIGHTS_CONNECTION_STRING: applicationInsightsConnection
     APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identityClientId};Authorization=AAD'
+    // A tenth of the host's own traces too: they are what fills the daily cap.
+    OTEL_TRACES_SAMPLER: 'parentbased_traceidratio'
+    OTEL_TRACES_SAMPLER_ARG: '0.1'
     // Secrets.
     SENDGRID_API_KEY: '@Microsoft.KeyVault(SecretUri=${secretUris.sendGrid})'
     STRIPE_API_KEY: '@Microsoft.KeyVault(SecretUri=${secretUris.stripe})'

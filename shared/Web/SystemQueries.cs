@@ -28,6 +28,9 @@ public sealed record SystemState
     /// <summary>The version of the program.</summary>
     public required string Version { get; init; }
 
+    /// <summary>What is still to be done before everything works.</summary>
+    public IReadOnlyList<string> Pending { get; init; } = [];
+
     /// <summary>What waits in the inbox.</summary>
     public required WaitingMessages Waiting { get; init; }
 
@@ -74,7 +77,7 @@ public sealed record SystemState
     public IEnumerable<JobState> FailedJobs => Jobs.Select(j => j.State).OfType<JobState>().Where(s => s.Failed is not null);
 
     /// <summary>Nothing needs anybody.</summary>
-    public bool IsWell => !IsLate && DeadLetters == 0 && !SweepMissed && !BackupMissed && RunsStuck == 0 && Sweep?.Warning is null && !FailedJobs.Any();
+    public bool IsWell => Pending.Count == 0 && !IsLate && DeadLetters == 0 && !SweepMissed && !BackupMissed && RunsStuck == 0 && Sweep?.Warning is null && !FailedJobs.Any();
 }
 
 /// <summary>Reads <see cref="SystemState"/>.</summary>
@@ -95,6 +98,7 @@ public sealed class SystemQueries(CustomerQueries customers, JobRunner jobs, IEn
         {
             Now = now,
             Version = ProductVersion,
+            Pending = actions.Pending,
             Waiting = await actions.Waiting(cancel),
             DeadLetters = await customers.CountDeadLettersAsync(DeadLettersCounted, cancel),
             Sweep = await customers.LastSweepAsync(cancel),

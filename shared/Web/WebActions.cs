@@ -19,6 +19,9 @@ public sealed record WebActions
     /// <summary>What waits in the inbox.</summary>
     public required Func<CancellationToken, Task<WaitingMessages>> Waiting { get; init; }
 
+    /// <summary>What is still to be done before everything works, a sentence each; empty where all is.</summary>
+    public IReadOnlyList<string> Pending { get; init; } = [];
+
     /// <summary>The nightly backups, and the way back to one.</summary>
     public required BackupView Backups { get; init; }
 

@@ -118,19 +118,6 @@ internal sealed class OperationMeter : IDisposable
             }
         }
 
-        // A backup's reading of everything: once for each 1,000 rows too.
-        public async IAsyncEnumerable<Row> ScanAsync(RowKey? after = null, [EnumeratorCancellation] CancellationToken cancel = default)
-        {
-            var rows = 0;
-            meter.Count(new Operations(Tables: 1));
-            await foreach (var row in inner.ScanAsync(after, cancel))
-            {
-                if (rows > 0 && rows % PageRows == 0) meter.Count(new Operations(Tables: 1));
-                rows++;
-                yield return row;
-            }
-        }
-
         public Task<bool> TryCommitAsync(string partition, IReadOnlyList<Write> writes, CancellationToken cancel = default)
         {
             if (!IsLocal(partition, writes[0].Key)) meter.Count(new Operations(Tables: 1));

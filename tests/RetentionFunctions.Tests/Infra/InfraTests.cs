@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Reflection;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
@@ -27,6 +28,8 @@ public class InfraTests
         ["ServiceBus__clientId"] = "the Service Bus trigger in the host",
         ["AZURE_CLIENT_ID"] = "DefaultAzureCredential",
         ["APPLICATIONINSIGHTS_AUTHENTICATION_STRING"] = "the Functions host",
+        ["OTEL_TRACES_SAMPLER"] = "OpenTelemetry in the host",
+        ["OTEL_TRACES_SAMPLER_ARG"] = "OpenTelemetry in the host",
     };
 
     // Read by our code, and given by others, or not at all.
@@ -37,6 +40,19 @@ public class InfraTests
     };
 
     private static readonly IReadOnlyDictionary<string, string> Given = Settings();
+
+    [Fact]
+    public void The_bill_counts_the_alerts_and_the_memory_that_are_asked_for()
+    {
+        var workload = JsonNode.Parse(Text("docs/cost.json"))!["workload"]!;
+        var alerts = Text("infra/modules/alerts.bicep");
+        var rules = Regex.Count(alerts[..alerts.IndexOf("resource ", StringComparison.Ordinal)], "(?m)^    name: '") + Regex.Count(alerts, "(?m)^resource \\w+ 'Microsoft.Insights/metricAlerts@");
+        Assert.Equal((int)workload["alertRules"]!["value"]!, rules);
+        var memory = int.Parse(Regex.Match(Text("infra/main.bicep"), @"param instanceMemoryMB int = (\d+)").Groups[1].Value, CultureInfo.InvariantCulture);
+        Assert.Equal((double)workload["instanceGigabytes"]!["value"]!, memory / 1024.0);
+
+        static string Text(string file) => File.ReadAllText(Path.Combine(Repository.Root, file)).ReplaceLineEndings("\n");
+    }
 
     [Fact]
     public void Every_setting_that_the_functions_read_is_given() =>

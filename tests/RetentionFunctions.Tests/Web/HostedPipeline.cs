@@ -47,6 +47,7 @@ internal sealed partial class HostedPipeline : IAsyncDisposable
             {
                 StopRun = (run, _) => { Stopped.Add(run); return Task.FromResult(run.CustomerId != "cus_nobody"); },
                 Sweep = _ => Task.FromResult(new SweepResult { At = Now, Customers = 3, Tiers = new Dictionary<HealthTier, int> { [HealthTier.HighRisk] = 2, [HealthTier.Healthy] = 1 }, Candidates = 2, Started = 1 }),
+                Pending = Pending,
                 Waiting = _ => Task.FromResult(Waiting),
                 Backups = new BackupView(_ => Task.FromResult<IReadOnlyList<ShownBackup>>([.. Kept]), (name, _) => { Restored.Add(name); return Task.FromResult(true); }),
                 Outbox = outbox ? new OutboxView(_ => Task.FromResult<IReadOnlyList<OutboxMail>>(_mails), (id, _) => Task.FromResult(_mails.FirstOrDefault(m => m.Email.Id == id))) : null,
@@ -79,6 +80,8 @@ internal sealed partial class HostedPipeline : IAsyncDisposable
     public DemoState? Demo { get; set; }
 
     public WaitingMessages Waiting { get; set; } = new(0, AtLeast: false, null);
+
+    public List<string> Pending { get; } = [];
 
     public List<ShownBackup> Kept { get; } = [];
 

@@ -30,6 +30,7 @@ public sealed class SystemPageTests
 
     public static TheoryData<string, string> Troubles => new()
     {
+        { "pending", "No event of Stripe is taken yet" },
         { "late", "The oldest event has waited for 20 min" },
         { "dead", "One message could not be handled" },
         { "missed", "The daily sweep was missed" },
@@ -45,6 +46,7 @@ public sealed class SystemPageTests
         await using var host = await HostedPipeline.StartAsync();
         await SweptAsync(host, Now.AddHours(what == "missed" ? -27 : -3), what == "warned" ? "No app event has come in. The app has probably stopped sending: no win-back flow was started." : null);
         host.Kept.Add(new ShownBackup("b", Now.AddHours(what == "no backup" ? -31 : -3), 1, 1));
+        if (what == "pending") host.Pending.Add("No event of Stripe is taken yet: set the secret.");
         if (what == "late") host.Waiting = new WaitingMessages(3, false, Now.AddMinutes(-20));
         if (what == "dead") await host.Letters.KeepAsync(new("cus_1", "evt_1", MessageKind.StripeEvent, "{}"u8.ToArray(), Now), "{}"u8.ToArray(), "why", 1, Now);
         if (what == "stuck") await host.Tables.SeedAsync(SampleRows.Run("cus_1") with { DueAt = Now.AddHours(-3) });
