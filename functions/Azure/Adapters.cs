@@ -11,6 +11,7 @@ using RetentionFunctions.Flows;
 using RetentionFunctions.Intake;
 using RetentionFunctions.Jobs;
 using RetentionFunctions.Links;
+using RetentionFunctions.Settings;
 using RetentionFunctions.Storage;
 using RetentionFunctions.Telemetry;
 using RetentionFunctions.Web;

@@ -58,6 +58,23 @@ public sealed class ServiceBusInboxTests : IAsyncLifetime
     private static IEnumerable<string> Ids(IEnumerable<InboxMessage> messages) => messages.Select(message => message.Id);
 
     [Fact]
+    public async Task What_waits_is_seen_without_being_taken()
+    {
+        var began = TimeProvider.System.GetUtcNow();
+        await Inbox.EnqueueAsync([Message("cus_waiting", 1), Message("cus_waiting", 2)]);
+        await using var receiver = _client!.CreateReceiver(ServiceBusInbox.Queue);
+        var peek = new ServiceBusPeek(receiver);
+        // Other tests' messages may wait too; looking twice finds the same.
+        foreach (var _ in Enumerable.Range(0, 2))
+        {
+            var waiting = await peek.WaitingAsync(default);
+            Assert.InRange(waiting.Count, 2, 250);
+            Assert.InRange(waiting.OldestAt!.Value, began.AddDays(-14), began.AddMinutes(5));
+        }
+        Assert.Equal([$"{_test}-0001", $"{_test}-0002"], Ids(await ReceiveAsync("cus_waiting", 2)));
+    }
+
+    [Fact]
     public async Task A_message_comes_out_of_its_customers_session_as_it_went_in()
     {
         var plain = Message("cus_1", 1);
