@@ -35,6 +35,7 @@ try
     // Some adapters can only be disposed of asynchronously.
     await using var disposal = (IAsyncDisposable)host;
     await host.Services.GetRequiredService<AzureTables>().CreateAsync();
+    await host.Services.GetRequiredService<BlobBackups>().CreateAsync();
     var log = host.Services.GetRequiredService<ILogger<AzureSettings>>();
     foreach (var pending in AzureSettings.Pending(settings)) log.LogWarning("{Pending}", pending);
     await host.RunAsync();

@@ -42,7 +42,7 @@ public static class Adapters
         services.AddSingleton<DurableClients>().AddSingleton<DurableFlowEngine>().AddSingleton<IFlowEngine>(all => all.GetRequiredService<DurableFlowEngine>());
         services.AddSingleton<IMailer>(_ => new SendGridMailer(new SendGridClient(Http(MailTimeout), azure.SendGridKey)));
         services.AddSingleton<IBilling>(_ => new StripeBilling(new StripeClient(azure.StripeKey, httpClient: new SystemNetHttpClient(Http(BillingTimeout), maxNetworkRetries: 2))));
-        services.AddSingleton<IBackupStore>(_ => new BlobBackups(azure.BackupsClient())).AddSingleton<Backups>();
+        services.AddSingleton(_ => new BlobBackups(azure.BackupsClient())).AddSingleton<IBackupStore>(all => all.GetRequiredService<BlobBackups>()).AddSingleton<Backups>();
         services.AddSingleton<IJob, BackupJob>().AddSingleton<IJob, RestoreJob>();
         services.AddSingleton<SweepNow>().AddHostedService<CounterFlush>();
         services.AddSingleton(all => new WebActions

@@ -6,9 +6,12 @@ using RetentionFunctions.Storage;
 
 namespace RetentionFunctions.Functions;
 
-/// <summary>The nightly backups as blobs of one container, <c>{backup}/{file}</c>. The infrastructure makes the container, and its lifecycle rule removes what is left over.</summary>
+/// <summary>The nightly backups as blobs of one container, <c>{backup}/{file}</c>. The lifecycle rule of the infrastructure removes what is left over.</summary>
 public sealed class BlobBackups(BlobContainerClient container) : IBackupStore
 {
+    /// <summary>Makes the container where it is not there yet: on a developer's emulator, or where somebody removed it.</summary>
+    public async Task CreateAsync(CancellationToken cancel = default) => await container.CreateIfNotExistsAsync(cancellationToken: cancel);
+
     /// <inheritdoc/>
     public Task WriteAsync(string backup, string file, ReadOnlyMemory<byte> content, CancellationToken cancel = default) =>
         CallAsync(() => container.GetBlobClient($"{backup}/{file}").UploadAsync(BinaryData.FromBytes(content), overwrite: true, cancel), cancel);
