@@ -118,7 +118,8 @@ public static class LocalHost
             },
             Backups = new BackupView(
                 _ => Task.FromResult<IReadOnlyList<ShownBackup>>([.. FileBackup.List(store.Folder).Select(file => new ShownBackup(file.Name, FileBackup.StartedAt(file), file.Length, null))]),
-                How: $"dotnet run --project local -- --data {all.GetRequiredService<LocalOptions>().DataFolder} --restore {Path.Combine(store.Folder, FileBackup.FolderName)}{Path.DirectorySeparatorChar}{{0}}"),
+                How: $"dotnet run --project local -- --data {all.GetRequiredService<LocalOptions>().DataFolder} --restore {Path.Combine(store.Folder, FileBackup.FolderName)}{Path.DirectorySeparatorChar}{{0}}",
+                WhyNone: async _ => await DemoPlayer.YearAsync(all.GetRequiredService<ITables>()) is null ? null : FileBackup.NotOfADemo),
             Outbox = new OutboxView(
                 async cancel => [.. (await outbox.ListAsync(OutboxView.Shown + 1, null, cancel)).Select(sent => new OutboxMail(sent.Email, sent.SentAt))],
                 async (id, cancel) => await outbox.GetAsync(id, cancel) is { } sent ? new OutboxMail(sent.Email, sent.SentAt) : null),

@@ -1,5 +1,6 @@
 using System.Globalization;
 using RetentionFunctions.Jobs;
+using RetentionFunctions.Local.Demo;
 using RetentionFunctions.Settings;
 using RetentionFunctions.Storage;
 
@@ -9,8 +10,11 @@ namespace RetentionFunctions.Local.Sqlite;
 /// Every night a copy of the data file into <c>backups/</c> of the data folder: a whole data file of its own, with the queue and the due times, by which
 /// <c>--restore</c> starts (<see cref="FileRestore"/>).
 /// </summary>
-public sealed class FileBackup(SqliteStore store, RetentionSettings settings) : INightlyJob
+public sealed class FileBackup(SqliteStore store, ITables tables, RetentionSettings settings) : INightlyJob
 {
+    /// <summary>What is said where there is a demo year, whose people are made up and can be made again.</summary>
+    public const string NotOfADemo = "The demo's made-up company is not backed up: it can be played again.";
+
     /// <summary>The folder in the data folder.</summary>
     public const string FolderName = "backups";
 
@@ -22,6 +26,7 @@ public sealed class FileBackup(SqliteStore store, RetentionSettings settings) : 
     /// <inheritdoc/>
     public async Task<JobStep> StepAsync(JobState state, CancellationToken cancel)
     {
+        if (await DemoPlayer.YearAsync(tables) is not null) return new JobStep(null, new Dictionary<string, long>());
         var folder = Path.Combine(store.Folder, FolderName);
         try
         {

@@ -54,7 +54,9 @@ public sealed record WaitingMessages(long Count, bool AtLeast, DateTimeOffset? O
 /// <param name="List">All whole ones, newest first.</param>
 /// <param name="Restore">Begins to put the data back to one of them, and answers at once; false where a job of this kind is running. Null where it is done another way.</param>
 /// <param name="How">How it is done then, as a command line with <c>{0}</c> for the name.</param>
-public sealed record BackupView(Func<CancellationToken, Task<IReadOnlyList<ShownBackup>>> List, Func<string, CancellationToken, Task<bool>>? Restore = null, string? How = null);
+/// <param name="WhyNone">Why there never is one, in a sentence; null where there is one after the first night.</param>
+public sealed record BackupView(
+    Func<CancellationToken, Task<IReadOnlyList<ShownBackup>>> List, Func<string, CancellationToken, Task<bool>>? Restore = null, string? How = null, Func<CancellationToken, Task<string?>>? WhyNone = null);
 
 /// <summary>One backup.</summary>
 /// <param name="Name">Its name.</param>

@@ -2,7 +2,10 @@
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
 using Microsoft.Data.Sqlite;
+using Microsoft.Extensions.DependencyInjection;
+using RetentionFunctions.Local.Demo;
 using RetentionFunctions.Local.Sqlite;
+using RetentionFunctions.Storage;
 using RetentionFunctions.Tests.Support;
 
 namespace RetentionFunctions.Tests.Host;
@@ -51,12 +54,23 @@ public sealed class BackupStories : IDisposable
     public async Task The_system_page_shows_the_backup_and_starts_another_when_asked()
     {
         await using var host = await TestHost.StartAsync(data: folder.Path);
-        Assert.Contains("None yet", await host.Http.GetStringAsync("/system"));
+        Assert.Contains("the first is made after the next sweep", await host.Http.GetStringAsync("/system"));
         await host.AdvanceAsync(TimeSpan.FromDays(1));
         var page = await host.Http.GetStringAsync("/system");
         Assert.Contains("retention-2026-01-01-0600-00.db", page);
         Assert.Contains("--restore", page);
         Assert.Contains("All is well", page);
+    }
+
+    [Fact]
+    public async Task A_demo_which_can_be_played_again_is_not_backed_up_and_the_page_says_so()
+    {
+        await using var host = await TestHost.StartAsync(data: folder.Path);
+        await DemoPlayer.BeginAsync(host.Services.GetRequiredService<ITables>(), new DemoYear(1, 1, 1, host.Now));
+        await host.AdvanceAsync(TimeSpan.FromDays(2));
+        Assert.Empty(FileBackup.List(folder.Path));
+        Assert.Contains("is not backed up", await host.Http.GetStringAsync("/system"));
+        Assert.True((bool)(await SystemAsync(host))["well"]!);
     }
 
     [Theory]
