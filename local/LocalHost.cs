@@ -1,5 +1,6 @@
 using RetentionFunctions.Email;
 using RetentionFunctions.Flows;
+using RetentionFunctions.History;
 using RetentionFunctions.Intake;
 using RetentionFunctions.Links;
 using RetentionFunctions.Local.Demo;
@@ -87,6 +88,8 @@ public static class LocalHost
         services.AddSingleton<LocalAddress>();
         services.AddSingleton<SandboxDoor>().AddSingleton<SandboxPost>().AddSingleton<SandboxAccounts>().AddSingleton<SandboxCopies>().AddSingleton<SandboxPages>().AddSingleton<SandboxArrival>();
         services.AddSingleton<SandboxBilling>().AddSingleton<IBilling>(all => all.GetRequiredService<SandboxBilling>());
+        services.AddSingleton(all => new SandboxHistory(all.GetRequiredService<SandboxAccounts>(), all.GetRequiredService<SandboxPost>(), all.GetRequiredService<DemoPlayer>, all.GetRequiredService<TimeProvider>()));
+        services.AddSingleton<IBillingHistory>(all => all.GetRequiredService<SandboxHistory>());
         services.AddSingleton<LocalPump>().AddHostedService(all => all.GetRequiredService<LocalPump>());
         services.AddSingleton<DemoProgress>().AddSingleton<DemoPlayer>();
         services.AddSingleton<DemoStart>().AddHostedService(all => all.GetRequiredService<DemoStart>());

@@ -5,6 +5,7 @@ using OpenTelemetry.Trace;
 using Microsoft.Azure.Functions.Worker.OpenTelemetry;
 using RetentionFunctions.Email;
 using RetentionFunctions.Flows;
+using RetentionFunctions.History;
 using RetentionFunctions.Intake;
 using RetentionFunctions.Links;
 using RetentionFunctions.Storage;
@@ -33,11 +34,13 @@ public static class Adapters
         services.AddSingleton<DurableClients>().AddSingleton<DurableFlowEngine>().AddSingleton<IFlowEngine>(all => all.GetRequiredService<DurableFlowEngine>());
         services.AddSingleton<IMailer>(_ => new SendGridMailer(new SendGridClient(Http(MailTimeout), azure.SendGridKey)));
         services.AddSingleton<IBilling>(_ => new StripeBilling(new StripeClient(azure.StripeKey, httpClient: new SystemNetHttpClient(Http(BillingTimeout), maxNetworkRetries: 2))));
+        services.AddSingleton<IBillingHistory>(_ => new StripeLists(new StripeClient(azure.StripeKey, httpClient: new SystemNetHttpClient(Http(BillingTimeout), maxNetworkRetries: 2))));
         services.AddSingleton<SweepNow>().AddHostedService<CounterFlush>();
         services.AddSingleton(all => new WebActions
         {
             StopRun = all.GetRequiredService<FlowStop>().StopAsync,
             Sweep = all.GetRequiredService<SweepNow>().RunAsync,
+            ReadsStripe = true,
         });
         return services;
     }

@@ -12,7 +12,7 @@ namespace RetentionFunctions.Functions;
 /// <param name="Tables">The table service: a connection string, or the address that the app's identity may use.</param>
 /// <param name="ServiceBus">The namespace of the queue, in the same two ways.</param>
 /// <param name="SendGridKey">An API key of SendGrid with the right "Mail Send".</param>
-/// <param name="StripeKey">A secret or restricted key of Stripe: subscriptions and customer portal to write, invoices to read.</param>
+/// <param name="StripeKey">A secret or restricted key of Stripe: subscriptions and customer portal to write; customers, payment methods, subscriptions, invoices, prices and events to read.</param>
 /// <param name="PublicUrl">The address of this app.</param>
 public sealed record AzureSettings(Connection Tables, Connection ServiceBus, string SendGridKey, string StripeKey, Uri PublicUrl)
 {

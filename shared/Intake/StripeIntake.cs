@@ -13,13 +13,14 @@ namespace RetentionFunctions.Intake;
 public sealed class StripeIntake(ITables tables, BodyStore bodies, UserTies ties, FlowDispatch flows, RetentionSettings settings, TimeProvider clock)
 {
     /// <summary>Handles an event as it came in.</summary>
+    /// <param name="past">It was not sent to us but read from Stripe's list of what happened before: no flow starts from it.</param>
     /// <exception cref="UnreadableException">It cannot be read.</exception>
-    public async Task HandleAsync(ReadOnlyMemory<byte> body, CancellationToken cancel = default)
+    public async Task HandleAsync(ReadOnlyMemory<byte> body, CancellationToken cancel = default, bool past = false)
     {
         var fact = StripeReader.Read(body, settings.Customers);
         if ((fact.CustomerId ?? await OwnerAsync(fact, cancel)) is { } customerId)
         {
-            await ApplyAsync(customerId, fact, cancel);
+            await ApplyAsync(customerId, [(fact, past)], fact.References, cancel);
             return;
         }
         if (fact.References.Count == 0)
@@ -31,22 +32,39 @@ public sealed class StripeIntake(ITables tables, BodyStore bodies, UserTies ties
         await KeepOrphanAsync(fact, body, cancel);
     }
 
-    private async Task ApplyAsync(string customerId, StripeFact first, CancellationToken cancel)
+    /// <summary>Whether an event was handled already, is kept until its customer is known, or lies among the dead letters because it cannot be read.</summary>
+    public async Task<bool> KnowsAsync(string id, ReadOnlyMemory<byte> body, CancellationToken cancel = default)
     {
-        var facts = new Queue<StripeFact>([first]);
-        var seen = new HashSet<string>(StringComparer.Ordinal) { first.Stamp.EventId };
-        var adopted = new List<(RowKey Row, string EventId)>();
-        while (facts.TryDequeue(out var fact))
+        StripeFact fact;
+        try
         {
-            await WriteAsync(customerId, fact, cancel);
+            fact = StripeReader.Read(body, settings.Customers);
+        }
+        catch (UnreadableException)
+        {
+            // Fed where it is not there yet: then the founder sees it there, with its reason.
+            return await tables.GetAsync(Keys.DeadLetter(id), cancel) is not null;
+        }
+        if ((fact.CustomerId ?? await OwnerAsync(fact, cancel)) is { } customerId) return await tables.GetAsync(Keys.Event(customerId, id), cancel) is not null;
+        return fact.References.Count == 0 ? await tables.GetAsync(Keys.UnownedEvent(id), cancel) is not null
+            : await tables.GetAsync(Keys.Orphan(fact.References[0].Kind, fact.References[0].Id, id), cancel) is not null;
+    }
+
+    /// <summary>What follows from things of Stripe being known as a customer's: events that named only them are adopted, and flows are looked at.</summary>
+    internal Task AdoptAsync(string customerId, IReadOnlyList<StripeReference> references, CancellationToken cancel) => ApplyAsync(customerId, [], references, cancel);
+
+    private async Task ApplyAsync(string customerId, IEnumerable<(StripeFact Fact, bool Past)> first, IReadOnlyList<StripeReference> references, CancellationToken cancel)
+    {
+        var facts = new Queue<(StripeFact Fact, bool Past)>(first);
+        var seen = facts.Select(f => f.Fact.Stamp.EventId).ToHashSet(StringComparer.Ordinal);
+        var adopted = new List<(RowKey Row, string EventId)>();
+        if (facts.Count == 0) await FindAsync(references);
+        while (facts.TryDequeue(out var next))
+        {
+            await WriteAsync(customerId, next.Fact, next.Past, cancel);
             // From here on: what follows from the state that results. A delivery that finds the marker does it again, so that a crash in between is repaired.
-            await IndexAsync(customerId, fact, cancel);
-            foreach (var (row, eventId) in await OrphansAsync(fact, cancel))
-            {
-                adopted.Add((row, eventId));
-                // Things may name each other: each event once.
-                if (seen.Add(eventId) && await bodies.GetAsync(OrphanBody(eventId), cancel) is { } body) facts.Enqueue(StripeReader.Read(body, settings.Customers));
-            }
+            await IndexAsync(customerId, next.Fact, cancel);
+            await FindAsync(next.Fact.References);
         }
         await flows.AfterChangeAsync(customerId, cancel);
         // Only now that they count: what a crash leaves here is found and adopted again. So in the reverse of the order in which they were found, and of each
@@ -58,25 +76,39 @@ public sealed class StripeIntake(ITables tables, BodyStore bodies, UserTies ties
             await bodies.DeleteAsync(OrphanBody(orphan.Key), cancel);
             await tables.DeleteAsync(rows[0], cancel);
         }
+
+        async Task FindAsync(IReadOnlyList<StripeReference> of)
+        {
+            foreach (var (row, eventId) in await OrphansAsync(of, cancel))
+            {
+                adopted.Add((row, eventId));
+                // Things may name each other: each event once.
+                if (seen.Add(eventId) && await bodies.GetAsync(OrphanBody(eventId), cancel) is { } body) facts.Enqueue((StripeReader.Read(body, settings.Customers), false));
+            }
+        }
     }
 
-    private async Task WriteAsync(string customerId, StripeFact fact, CancellationToken cancel)
+    private async Task WriteAsync(string customerId, StripeFact fact, bool past, CancellationToken cancel)
     {
         for (var attempt = 0; attempt < 10; attempt++)
         {
-            if (await tables.GetAsync(Keys.Event(customerId, fact.Stamp.EventId), cancel) is not null) return;
-            if (await TryWriteAsync(customerId, fact, cancel)) return;
+            var marker = await tables.GetAsync<EventMarker>(Keys.Event(customerId, fact.Stamp.EventId), cancel);
+            // Read from the list first, and now heard by the door: a failure that comes by the door calls for dunning. All else is the same.
+            var heard = marker is { Value.FromPast: true } && !past && fact is InvoiceChanged { Invoice.Change: InvoiceChange.PaymentFailed or InvoiceChange.ActionRequired };
+            if (marker is not null && !heard) return;
+            if (await TryWriteAsync(customerId, fact, past, marker?.ETag, cancel)) return;
         }
         throw new TransientStorageException($"The customer {customerId} was changed by others ten times in a row.");
     }
 
-    private async Task<bool> TryWriteAsync(string customerId, StripeFact fact, CancellationToken cancel)
+    private async Task<bool> TryWriteAsync(string customerId, StripeFact fact, bool past, string? marker, CancellationToken cancel)
     {
         var found = await tables.GetAsync<Customer>(Keys.Customer(customerId), cancel);
         var before = found?.Value ?? new Customer { Id = customerId };
         var after = CustomerMerge.Apply(before, fact);
         IReadOnlyList<Write> ledger = [];
-        var writes = new List<Write> { new Write.Insert(Keys.Event(customerId, fact.Stamp.EventId).Key, TablesExtensions.Write(Marker(fact))) };
+        var (mark, key) = (TablesExtensions.Write(Marker(fact) with { FromPast = past }), Keys.Event(customerId, fact.Stamp.EventId).Key);
+        var writes = new List<Write> { marker is null ? new Write.Insert(key, mark) : new Write.Replace(key, mark, marker) };
 
         switch (fact)
         {
@@ -88,7 +120,7 @@ public sealed class StripeIntake(ITables tables, BodyStore bodies, UserTies ties
                 (after, ledger) = await DeriveAsync(after, null, cancel);
                 break;
             case InvoiceChanged { Invoice: var said }:
-                after = await InvoiceAsync(after, said.InvoiceId, known => InvoiceMerge.Apply(known, fact.Stamp, said), writes, cancel);
+                after = await InvoiceAsync(after, said.InvoiceId, known => InvoiceMerge.Apply(known, fact.Stamp, said, past), writes, cancel);
                 break;
             case InvoicePaymentPaid paid:
                 after = await InvoiceAsync(after, paid.InvoiceId, known => InvoiceMerge.Apply(known, paid), writes, cancel);
@@ -96,9 +128,9 @@ public sealed class StripeIntake(ITables tables, BodyStore bodies, UserTies ties
         }
 
         var row = TablesExtensions.Write(after);
-        var key = Keys.Customer(customerId);
-        writes.Add(found is null ? new Write.Insert(key.Key, row) : new Write.Replace(key.Key, row, found.ETag));
-        return await LedgerRows.TryCommitAsync(tables, key.Partition, writes, ledger, cancel);
+        var at = Keys.Customer(customerId);
+        writes.Add(found is null ? new Write.Insert(at.Key, row) : new Write.Replace(at.Key, row, found.ETag));
+        return await LedgerRows.TryCommitAsync(tables, at.Partition, writes, ledger, cancel);
     }
 
     private async Task<(Customer Customer, IReadOnlyList<Write> Ledger)> DeriveAsync(Customer customer, SubscriptionSnapshot? added, CancellationToken cancel)
@@ -119,7 +151,8 @@ public sealed class StripeIntake(ITables tables, BodyStore bodies, UserTies ties
         return CustomerMerge.WithInvoice(customer, invoice);
     }
 
-    private async Task IndexAsync(string customerId, StripeFact fact, CancellationToken cancel)
+    /// <summary>Writes by what a customer is found: what belongs to it, its address, its users.</summary>
+    internal async Task IndexAsync(string customerId, StripeFact fact, CancellationToken cancel)
     {
         foreach (var reference in fact.References)
         {
@@ -158,13 +191,13 @@ public sealed class StripeIntake(ITables tables, BodyStore bodies, UserTies ties
         await bodies.PutAsync(OrphanBody(fact.Stamp.EventId), body, cancel);
         foreach (var reference in fact.References)
             await tables.UpsertAsync(Keys.Orphan(reference.Kind, reference.Id, fact.Stamp.EventId), new Orphan(fact.Stamp.EventId, fact.Stamp.EventType, fact.Stamp.At), cancel);
-        if (await OwnerAsync(fact, cancel) is { } customerId) await ApplyAsync(customerId, fact, cancel);
+        if (await OwnerAsync(fact, cancel) is { } customerId) await ApplyAsync(customerId, [(fact, false)], fact.References, cancel);
     }
 
-    private async Task<List<(RowKey Row, string EventId)>> OrphansAsync(StripeFact fact, CancellationToken cancel)
+    private async Task<List<(RowKey Row, string EventId)>> OrphansAsync(IReadOnlyList<StripeReference> references, CancellationToken cancel)
     {
         var found = new List<(RowKey, string)>();
-        foreach (var reference in fact.References)
+        foreach (var reference in references)
             await foreach (var row in tables.QueryAsync(Keys.Orphans(reference.Kind, reference.Id), cancel)) found.Add((row.At, row.Read<Orphan>().EventId));
         return found;
     }

@@ -4,6 +4,7 @@ using RetentionFunctions.Customers;
 using RetentionFunctions.Flows;
 using RetentionFunctions.Health;
 using RetentionFunctions.Intake;
+using RetentionFunctions.Jobs;
 
 namespace RetentionFunctions.Web;
 
@@ -231,6 +232,20 @@ public sealed record ApiSweep(DateTimeOffset At, int Customers, IReadOnlyDiction
 {
     internal static ApiSweep Of(SweepResult result) => new(
         result.At, result.Customers, Enum.GetValues<HealthTier>().ToDictionary(tier => Words.Of(tier), tier => result.Tiers.GetValueOrDefault(tier)), result.Candidates, result.Started, result.Warning);
+}
+
+/// <summary>How far Stripe's history is read.</summary>
+/// <param name="Status"><c>never</c>, <c>running</c>, <c>failed</c> or <c>done</c>.</param>
+/// <param name="StartedAt">When it was started last, UTC.</param>
+/// <param name="MovedAt">When the last page was read, UTC.</param>
+/// <param name="EndedAt">When it was done or failed, UTC; null while it goes on.</param>
+/// <param name="Share">How much is read, 0 to 1, roughly.</param>
+/// <param name="Counts">What was read, by name.</param>
+/// <param name="Failed">Why it could not go on, and what to do.</param>
+public sealed record ApiBackfill(string Status, DateTimeOffset? StartedAt, DateTimeOffset? MovedAt, DateTimeOffset? EndedAt, double? Share, IReadOnlyDictionary<string, long> Counts, string? Failed)
+{
+    internal static ApiBackfill Of(JobState? state) => state is null ? new("never", null, null, null, null, new Dictionary<string, long>(), null)
+        : new(state.IsRunning ? "running" : state.Failed is null ? "done" : "failed", state.StartedAt, state.MovedAt, state.EndedAt, state.Share, state.Counts, state.Failed);
 }
 
 /// <summary>What became of a stop.</summary>

@@ -7,7 +7,9 @@ using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Configuration;
 using RetentionFunctions.Customers;
 using RetentionFunctions.Flows;
+using RetentionFunctions.History;
 using RetentionFunctions.Intake;
+using RetentionFunctions.Jobs;
 using RetentionFunctions.Settings;
 using RetentionFunctions.Storage;
 using RetentionFunctions.Web.Pages;
@@ -33,6 +35,7 @@ internal static class PageEndpoints
         pages.MapMethods("/runs", Look, RunsAsync);
         pages.MapMethods("/flows", Look, FlowsAsync);
         pages.MapMethods("/settings", Look, SettingsAsync);
+        pages.MapMethods("/history", Look, HistoryAsync);
         pages.MapMethods("/dead-letters", Look, DeadLettersAsync);
         pages.MapMethods("/outbox", Look, OutboxAsync);
         pages.MapMethods("/outbox/{id}", Look, MailAsync);
@@ -45,6 +48,8 @@ internal static class PageEndpoints
             await letters.DropAsync(await FieldAsync(context, "id"), context.RequestAborted);
             return Back("/dead-letters", "dropped");
         });
+        pages.MapPost("/history/start", async (JobRunner jobs, TimeProvider clock, CancellationToken cancel) =>
+            Back("/history", await ApiEndpoints.StartBackfillAsync(jobs, clock, cancel) ? "reading" : "reads-already"));
         pages.MapPost("/notes/done", NoteDoneAsync);
         pages.MapPost("/clock/advance", AdvanceAsync);
     }
@@ -134,6 +139,14 @@ internal static class PageEndpoints
         [nameof(SettingsPage.Frame)] = await PageFrame.OfAsync(context),
         [nameof(SettingsPage.All)] = SettingsReport.Of(configuration, settings),
         [nameof(SettingsPage.Changed)] = context.Request.Query["show"] == "changed",
+    });
+
+    private static async Task<IResult> HistoryAsync(HttpContext context, JobRunner jobs, RetentionSettings settings) => Render<HistoryPage>(new()
+    {
+        [nameof(HistoryPage.Frame)] = await PageFrame.OfAsync(context),
+        [nameof(HistoryPage.Backfill)] = await jobs.StateAsync(Backfill.JobName, context.RequestAborted),
+        [nameof(HistoryPage.Reconcile)] = await jobs.StateAsync(Reconcile.JobName, context.RequestAborted),
+        [nameof(HistoryPage.Years)] = settings.Stripe.HistoryYears,
     });
 
     private static async Task<IResult> DeadLettersAsync(HttpContext context, DeadLetters letters)

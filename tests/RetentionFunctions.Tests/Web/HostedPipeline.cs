@@ -9,7 +9,9 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using RetentionFunctions.Flows;
 using RetentionFunctions.Health;
+using RetentionFunctions.History;
 using RetentionFunctions.Intake;
+using RetentionFunctions.Jobs;
 using RetentionFunctions.Settings;
 using RetentionFunctions.Storage;
 using RetentionFunctions.Tests.Support;
@@ -25,7 +27,7 @@ internal sealed partial class HostedPipeline : IAsyncDisposable
     private readonly WebApplication _app;
     private readonly List<OutboxMail> _mails;
 
-    private HostedPipeline(string? key, bool outbox, bool clock, bool demo)
+    private HostedPipeline(string? key, bool outbox, bool clock, bool demo, bool readsStripe)
     {
         _mails = [];
         var builder = WebApplication.CreateSlimBuilder();
@@ -38,6 +40,7 @@ internal sealed partial class HostedPipeline : IAsyncDisposable
         builder.Services.AddDataProtection().UseEphemeralDataProtectionProvider();
         builder.Services.AddSingleton(settings).AddSingleton<ITables>(Tables).AddSingleton<IInbox>(Inbox).AddSingleton<TimeProvider>(new StoppedClock())
             .AddSingleton<BodyStore>().AddSingleton<DeadLetters>().AddSingleton<IntakeCounters>()
+            .AddSingleton<JobRunner>().AddSingleton<IJob, NoHistory>()
             .AddSingleton(new FailedKeys(() => Milliseconds))
             .AddSingleton(new SessionClock(new SessionTime(this)))
             .AddSingleton(new WebActions
@@ -48,6 +51,7 @@ internal sealed partial class HostedPipeline : IAsyncDisposable
                 AdvanceClock = clock ? (by, _) => { Advanced.Add(by); return Task.CompletedTask; } : null,
                 PlayDemo = demo ? _ => Task.FromResult(true) : null,
                 Demo = _ => Task.FromResult(Demo),
+                ReadsStripe = readsStripe,
                 NotReady = _ => Task.FromResult(NotReady),
             });
         _app = builder.Build();
@@ -77,9 +81,9 @@ internal sealed partial class HostedPipeline : IAsyncDisposable
 
     public DeadLetters Letters => _app.Services.GetRequiredService<DeadLetters>();
 
-    public static async Task<HostedPipeline> StartAsync(string? key = null, bool outbox = true, bool clock = true, bool demo = false)
+    public static async Task<HostedPipeline> StartAsync(string? key = null, bool outbox = true, bool clock = true, bool demo = false, bool readsStripe = false)
     {
-        var host = new HostedPipeline(key, outbox, clock, demo);
+        var host = new HostedPipeline(key, outbox, clock, demo, readsStripe);
         await host._app.StartAsync();
         host.Client = host.NewClient();
         return host;
@@ -102,6 +106,14 @@ internal sealed partial class HostedPipeline : IAsyncDisposable
     {
         Client.Dispose();
         await _app.DisposeAsync();
+    }
+
+    /// <summary>The name of the backfill; what it does is tried elsewhere.</summary>
+    private sealed class NoHistory : IJob
+    {
+        public string Name => Backfill.JobName;
+
+        public Task<JobStep> StepAsync(JobState state, CancellationToken cancel) => Task.FromResult(new JobStep(null, new Dictionary<string, long>()));
     }
 
     private static void MapMore(IEndpointRouteBuilder endpoints)
