@@ -1,6 +1,7 @@
 using RetentionFunctions.Email;
 using RetentionFunctions.Erasure;
 using RetentionFunctions.Flows;
+using RetentionFunctions.History;
 using RetentionFunctions.Intake;
 using RetentionFunctions.Jobs;
 using RetentionFunctions.Links;
@@ -90,6 +91,8 @@ public static class LocalHost
         services.AddSingleton<IJob, FileBackup>().AddSingleton<IPersonalData, SqlitePersonalData>();
         services.AddSingleton<SandboxDoor>().AddSingleton<SandboxPost>().AddSingleton<SandboxAccounts>().AddSingleton<SandboxCopies>().AddSingleton<SandboxPages>().AddSingleton<SandboxArrival>();
         services.AddSingleton<SandboxBilling>().AddSingleton<IBilling>(all => all.GetRequiredService<SandboxBilling>());
+        services.AddSingleton(all => new SandboxHistory(all.GetRequiredService<SandboxAccounts>(), all.GetRequiredService<SandboxPost>(), all.GetRequiredService<DemoPlayer>, all.GetRequiredService<TimeProvider>()));
+        services.AddSingleton<IBillingHistory>(all => all.GetRequiredService<SandboxHistory>());
         services.AddSingleton<LocalPump>().AddHostedService(all => all.GetRequiredService<LocalPump>());
         services.AddSingleton<DemoProgress>().AddSingleton<DemoPlayer>();
         services.AddSingleton<DemoStart>().AddHostedService(all => all.GetRequiredService<DemoStart>());

@@ -9,6 +9,7 @@ using RetentionFunctions.Email;
 using RetentionFunctions.Erasure;
 using RetentionFunctions.Flows;
 using RetentionFunctions.Health;
+using RetentionFunctions.History;
 using RetentionFunctions.Intake;
 using RetentionFunctions.Jobs;
 using RetentionFunctions.Links;
@@ -31,8 +32,8 @@ public static class Composition
     {
         services.AddSingleton(settings).AddSingleton(templates).AddSingleton(configuration);
         services.AddSingleton<BodyStore>().AddSingleton<DeadLetters>().AddSingleton<IntakeCounters>().AddSingleton<StripeMode>().AddSingleton<IntakeEndpoints>();
-        services.AddSingleton<UserTies>().AddSingleton<StripeIntake>().AddSingleton<AppIntake>().AddSingleton<MailIntake>().AddSingleton<InboxProcessor>();
-        services.AddSingleton<JobRunner>().AddSingleton<Nightly>().AddSingleton<IJob, EraseJob>().AddSingleton<CustomerErasure>();
+        services.AddSingleton<UserTies>().AddSingleton<StripeIntake>().AddSingleton<StripeHistory>().AddSingleton<AppIntake>().AddSingleton<MailIntake>().AddSingleton<InboxProcessor>();
+        services.AddSingleton<JobRunner>().AddSingleton<Nightly>().AddSingleton<IJob, Backfill>().AddSingleton<IJob, Reconcile>().AddSingleton<IJob, EraseJob>().AddSingleton<CustomerErasure>();
         services.AddSingleton<FlowDispatch>().AddSingleton<FlowAdvance>().AddSingleton<FlowStop>().AddSingleton<DailySweep>();
         services.AddSingleton<LinkTokens>().AddSingleton<LinkActions>().AddSingleton<EmailComposer>();
         services.AddSingleton(all => new LinkBuilder(all.GetRequiredService<LinkTokens>(), () => settings.Web.PublicUrl is { } url ? new Uri(url) : publicUrl(all)));

@@ -8,6 +8,7 @@ using Microsoft.Azure.Functions.Worker.OpenTelemetry;
 using RetentionFunctions.Backup;
 using RetentionFunctions.Email;
 using RetentionFunctions.Flows;
+using RetentionFunctions.History;
 using RetentionFunctions.Intake;
 using RetentionFunctions.Jobs;
 using RetentionFunctions.Links;
@@ -44,6 +45,7 @@ public static class Adapters
         services.AddSingleton<IBilling>(_ => new StripeBilling(new StripeClient(azure.StripeKey, httpClient: new SystemNetHttpClient(Http(BillingTimeout), maxNetworkRetries: 2))));
         services.AddSingleton(_ => new BlobBackups(azure.BackupsClient())).AddSingleton<IBackupStore>(all => all.GetRequiredService<BlobBackups>()).AddSingleton<Backups>();
         services.AddSingleton<IJob, BackupJob>().AddSingleton<IJob, RestoreJob>();
+        services.AddSingleton<IBillingHistory>(_ => new StripeLists(new StripeClient(azure.StripeKey, httpClient: new SystemNetHttpClient(Http(BillingTimeout), maxNetworkRetries: 2))));
         services.AddSingleton<SweepNow>().AddHostedService<CounterFlush>();
         services.AddSingleton(all => new WebActions
         {
@@ -54,6 +56,7 @@ public static class Adapters
             Backups = new BackupView(
                 async cancel => [.. (await all.GetRequiredService<Backups>().ListAsync(cancel)).Select(kept => new ShownBackup(kept.Name, kept.Manifest.StartedAt, kept.Manifest.Bytes, kept.Manifest.Rows))],
                 (backup, cancel) => all.GetRequiredService<JobRunner>().StartAsync("restore", RestoreJob.OccasionOf(backup, TimeProvider.System.GetUtcNow()), cancel)),
+            ReadsStripe = true,
         });
         return services;
     }

@@ -14,7 +14,7 @@ namespace RetentionFunctions.Functions;
 /// <param name="Backups">The container of the nightly backups: a connection string of its storage account, or the address of the container that the app's identity may write to.</param>
 /// <param name="ServiceBus">The namespace of the queue, in the same two ways.</param>
 /// <param name="SendGridKey">An API key of SendGrid with the right "Mail Send".</param>
-/// <param name="StripeKey">A secret or restricted key of Stripe: subscriptions and customer portal to write, invoices to read.</param>
+/// <param name="StripeKey">A secret or restricted key of Stripe: subscriptions and customer portal to write; customers, payment methods, subscriptions, invoices, prices and events to read.</param>
 /// <param name="PublicUrl">The address of this app.</param>
 public sealed record AzureSettings(Connection Tables, Connection Backups, Connection ServiceBus, string SendGridKey, string StripeKey, Uri PublicUrl)
 {

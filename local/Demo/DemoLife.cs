@@ -213,12 +213,12 @@ internal sealed class DemoLife(DemoCompany company)
 
     // ------------------------------------------------------------------ payments
 
-    // A bank that begins to refuse a card tells nobody, Stripe included: it shows at the next charge. Hence no event of this is sent.
+    // A bank that begins to refuse a card tells nobody, Stripe included.
     private IEnumerable<DemoStep> CardGoesBad(DemoPerson person, DateTimeOffset at, ref DemoRandom random)
     {
         if (Stripe.Customer(person.CustomerId)?.Card is null) return Nothing;
         var roll = random.Share();
-        Stripe.SetCard(person.CustomerId, roll < .40 ? person.Card with { DeclineCode = "insufficient_funds", FailTimes = random.Whole(1, 2) }
+        Stripe.ChangeBehindTheCard(person.CustomerId, roll < .40 ? person.Card with { DeclineCode = "insufficient_funds", FailTimes = random.Whole(1, 2) }
             : roll < .60 ? person.Card with { DeclineCode = "authentication_required" }
             : roll < .80 ? person.Card with { DeclineCode = "lost_card" }
             : roll < .90 ? person.Card with { DeclineCode = "do_not_honor", FailTimes = random.Whole(2, 6) }

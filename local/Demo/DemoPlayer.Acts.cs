@@ -68,6 +68,26 @@ public sealed partial class DemoPlayer
         return new BillingResult.Done();
     }
 
+    /// <summary>Looks at the company's Stripe account, as it stands at the given time; the default where there is no company. Also from within the pump: never waits for the clock.</summary>
+    /// <exception cref="TransientBillingException">The company is being lived again.</exception>
+    internal async Task<T?> LookAsync<T>(Func<SandboxStripe, DateTimeOffset, T> look, CancellationToken cancel = default)
+    {
+        if ((company is null || stale) && await YearAsync(tables, cancel) is { } year)
+        {
+            if (!await playing.WaitAsync(TimeSpan.Zero, cancel)) throw new TransientBillingException("The demo company is being lived again; try again in a moment.");
+            try
+            {
+                if (company is null || stale) await RelivedAsync(year, cancel);
+            }
+            finally
+            {
+                playing.Release();
+            }
+        }
+        if (company is not { } known) return default;
+        lock (stage) return look(known.Stripe, stoppedAt);
+    }
+
     /// <summary>Moves the simulated clock, unless it is being moved at this moment.</summary>
     internal async Task TryAdvanceAsync(DateTimeOffset to, CancellationToken cancel = default)
     {

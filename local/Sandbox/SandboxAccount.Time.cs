@@ -251,7 +251,7 @@ internal sealed partial class SandboxAccount
     {
         Id = NewId("in"), CustomerId = Customer.Id, SubscriptionId = subscription.Id, Number = $"{suffix.ToUpperInvariant()}-{NextNumber():D4}", Status = "draft", BillingReason = reason,
         Price = subscription.Price, Quantity = subscription.Quantity, Subtotal = due.Subtotal, AmountDue = due.Total, CreatedAt = Now, PeriodStart = subscription.PeriodStart,
-        PeriodEnd = subscription.PeriodEnd, PaymentIntentId = NewId("pi"), DiscountId = due.Total == due.Subtotal ? null : subscription.Discount?.Id,
+        PeriodEnd = subscription.PeriodEnd, PaymentIntentId = NewId("pi"), Prorations = subscription.Prorations, DiscountId = due.Total == due.Subtotal ? null : subscription.Discount?.Id,
     };
 
     private int NextNumber() => 1 + invoices.Values.Select(i => int.Parse(i.Number[(suffix.Length + 1)..], CultureInfo.InvariantCulture)).DefaultIfEmpty().Max();
@@ -271,6 +271,7 @@ internal sealed partial class SandboxAccount
     private static SandboxSubscription Settled(SandboxSubscription subscription) => subscription with
     {
         Pending = Math.Min(0, subscription.Price.UnitAmount * subscription.Quantity + subscription.Pending),
+        Prorations = [],
         Discount = subscription.Discount is { Coupon.Duration: "once" } ? null : subscription.Discount,
     };
 

@@ -110,20 +110,31 @@ internal sealed partial class SandboxAccount
         var left = (decimal)((before.PeriodEnd - Now).TotalSeconds / period);
         if (price.Months == before.Price.Months)
         {
-            var difference = price.UnitAmount * quantity - before.Price.UnitAmount * before.Quantity;
             // In a pause nothing is owed for the time that is left.
-            Change(after with { Pending = before.PausedUntil is null ? before.Pending + Round(difference * left) : before.Pending });
+            if (before.PausedUntil is not null)
+            {
+                Change(after);
+                return;
+            }
+            var difference = Round((price.UnitAmount * quantity - before.Price.UnitAmount * before.Quantity) * left);
+            Change(after with
+            {
+                Pending = before.Pending + difference,
+                Prorations = [.. before.Prorations, GivenBack(), new SandboxProration(Now, before.PeriodEnd, price, quantity, difference - GivenBack().Amount)],
+            });
             return;
         }
         after = after with
         {
             Anchor = Now, PeriodNumber = 0, PeriodStart = Now, PeriodEnd = Now.AddMonths(price.Months), UpcomingTold = false,
-            Pending = before.Pending - Round(before.Price.UnitAmount * before.Quantity * left),
+            Pending = before.Pending + GivenBack().Amount, Prorations = [.. before.Prorations, GivenBack()],
         };
         var invoice = NewInvoice(after, Due(after), "subscription_update");
         Change(Settled(after) with { LatestInvoiceId = invoice.Id });
         Put("invoice.created", invoice with { FinalizeAt = null });
         Finalize(invoice.Id);
+
+        SandboxProration GivenBack() => new(Now, before.PeriodEnd, before.Price, before.Quantity, -Round(before.Price.UnitAmount * before.Quantity * left));
     }
 
     public void CancelAtPeriodEnd(string id, string? feedback, string? comment) => Change(Running(id) with
@@ -288,12 +299,12 @@ internal sealed partial class SandboxAccount
         if (previous.Count > 0) Emit("customer.subscription.updated", document, previous);
     }
 
-    // Its invoices stay, but nobody tries to collect them any more.
+    // Its invoices stay, but nobody tries to collect them any more; what was to be settled with the next one is dropped.
     private void End(SandboxSubscription subscription)
     {
         foreach (var invoice in invoices.Values.Where(i => i.SubscriptionId == subscription.Id && i.Status is "open" or "draft").ToList())
             invoices[invoice.Id] = invoice with { NextAttemptAt = null, FinalizeAt = null };
-        subscriptions[subscription.Id] = subscription = subscription with { Status = "canceled", CanceledAt = subscription.CanceledAt ?? Now, EndedAt = Now };
+        subscriptions[subscription.Id] = subscription = subscription with { Status = "canceled", CanceledAt = subscription.CanceledAt ?? Now, EndedAt = Now, Prorations = [] };
         Emit("customer.subscription.deleted", payloads.Subscription(subscription));
     }
 

@@ -115,7 +115,8 @@ public sealed class SandboxAccounts(ITables tables, SandboxPost post, SqliteDueT
     /// <inheritdoc/>
     public void Dispose() => gate.Dispose();
 
-    private async Task<T> LookAsync<T>(Func<SandboxStripe, T> look, CancellationToken cancel)
+    /// <summary>Looks at the account; it must not be changed.</summary>
+    internal async Task<T> LookAsync<T>(Func<SandboxStripe, T> look, CancellationToken cancel)
     {
         await gate.WaitAsync(cancel);
         try

@@ -106,7 +106,10 @@ internal sealed class SandboxPayloads(SandboxOptions options)
             ["auto_advance"] = invoice.FinalizeAt is not null || invoice.NextAttemptAt is not null, ["billing_reason"] = invoice.BillingReason, ["collection_method"] = "charge_automatically",
             ["created"] = Seconds(invoice.CreatedAt), ["currency"] = invoice.Price.Currency, ["customer"] = invoice.CustomerId, ["customer_email"] = customer.Email, ["customer_name"] = customer.Name,
             ["due_date"] = null, ["hosted_invoice_url"] = final ? options.InvoicePage + invoice.Id : null,
-            ["lines"] = new JsonObject { ["object"] = "list", ["data"] = new JsonArray(Line(invoice)), ["has_more"] = false, ["total_count"] = 1 },
+            ["lines"] = new JsonObject
+            {
+                ["object"] = "list", ["data"] = new JsonArray([.. invoice.Prorations.Select((p, n) => Line(invoice, p, n + 1)), Line(invoice, null, 0)]), ["has_more"] = false, ["total_count"] = invoice.Prorations.Count + 1,
+            },
             ["livemode"] = options.Livemode, ["metadata"] = new JsonObject(), ["next_payment_attempt"] = Seconds(invoice.NextAttemptAt ?? invoice.FinalizeAt), ["number"] = final ? invoice.Number : null,
             ["period_end"] = Seconds(invoice.PeriodEnd), ["period_start"] = Seconds(invoice.PeriodStart), ["status"] = invoice.Status,
             ["status_transitions"] = new JsonObject
@@ -211,36 +214,66 @@ internal sealed class SandboxPayloads(SandboxOptions options)
         };
     }
 
-    private JsonObject Line(SandboxInvoice invoice)
+    /// <summary>What the next invoice will settle of a change.</summary>
+    public JsonObject PendingItem(SandboxSubscription subscription, SandboxProration change, int number)
     {
-        var item = $"si_{Bare(invoice.SubscriptionId)}";
-        var line = new JsonObject
+        var item = new JsonObject
         {
-            ["id"] = $"il_{Bare(invoice.Id)}", ["object"] = "line_item", ["amount"] = invoice.Subtotal, ["currency"] = invoice.Price.Currency,
-            ["description"] = $"{invoice.Quantity} × {invoice.Price.Nickname}",
-            ["period"] = new JsonObject { ["end"] = Seconds(invoice.PeriodEnd), ["start"] = Seconds(invoice.PeriodStart) }, ["quantity"] = invoice.Quantity,
+            ["id"] = $"ii_{Bare(subscription.Id)}p{number}", ["object"] = "invoiceitem", ["amount"] = change.Amount, ["created"] = Seconds(change.At), ["currency"] = change.Price.Currency, ["customer"] = subscription.CustomerId,
+            ["date"] = Seconds(change.At), ["invoice"] = null, ["livemode"] = options.Livemode, ["period"] = new JsonObject { ["end"] = Seconds(change.Until), ["start"] = Seconds(change.At) }, ["proration"] = true,
+            ["quantity"] = change.Quantity,
         };
         if (Basil)
         {
-            line["parent"] = new JsonObject
-            {
-                ["invoice_item_details"] = null, ["type"] = "subscription_item_details",
-                ["subscription_item_details"] = new JsonObject { ["proration"] = false, ["subscription"] = invoice.SubscriptionId, ["subscription_item"] = item },
-            };
+            item["parent"] = new JsonObject { ["subscription_details"] = new JsonObject { ["subscription"] = subscription.Id, ["subscription_item"] = $"si_{Bare(subscription.Id)}" }, ["type"] = "subscription_details" };
+            item["pricing"] = new JsonObject { ["price_details"] = new JsonObject { ["price"] = change.Price.Id, ["product"] = Product(change.Price) }, ["type"] = "price_details", ["unit_amount_decimal"] = Decimal(change.Price.UnitAmount) };
+        }
+        else
+        {
+            item["price"] = Price(change.Price);
+            item["subscription"] = subscription.Id;
+        }
+        return item;
+    }
+
+    // What the period costs; or what a change within the one before gives back or charges.
+    private JsonObject Line(SandboxInvoice invoice, SandboxProration? proration, int number)
+    {
+        var item = $"si_{Bare(invoice.SubscriptionId)}";
+        var (price, quantity) = proration is null ? (invoice.Price, invoice.Quantity) : (proration.Price, proration.Quantity);
+        var line = new JsonObject
+        {
+            ["id"] = $"il_{Bare(invoice.Id)}{(number == 0 ? "" : $"p{number}")}", ["object"] = "line_item",
+            ["amount"] = proration?.Amount ?? invoice.Subtotal - invoice.Prorations.Sum(p => p.Amount), ["currency"] = price.Currency, ["description"] = $"{quantity} × {price.Nickname}",
+            ["period"] = new JsonObject { ["end"] = Seconds(proration?.Until ?? invoice.PeriodEnd), ["start"] = Seconds(proration?.At ?? invoice.PeriodStart) }, ["quantity"] = quantity,
+        };
+        if (Basil)
+        {
+            line["parent"] = proration is null
+                ? new JsonObject
+                {
+                    ["invoice_item_details"] = null, ["type"] = "subscription_item_details",
+                    ["subscription_item_details"] = new JsonObject { ["proration"] = false, ["subscription"] = invoice.SubscriptionId, ["subscription_item"] = item },
+                }
+                : new JsonObject
+                {
+                    ["invoice_item_details"] = new JsonObject { ["invoice_item"] = $"ii_{Bare(invoice.Id)}p{number}", ["proration"] = true, ["subscription"] = invoice.SubscriptionId },
+                    ["subscription_item_details"] = null, ["type"] = "invoice_item_details",
+                };
             line["pricing"] = new JsonObject
             {
-                ["price_details"] = new JsonObject { ["price"] = invoice.Price.Id, ["product"] = Product(invoice.Price) }, ["type"] = "price_details",
-                ["unit_amount_decimal"] = Decimal(invoice.Price.UnitAmount),
+                ["price_details"] = new JsonObject { ["price"] = price.Id, ["product"] = Product(price) }, ["type"] = "price_details",
+                ["unit_amount_decimal"] = Decimal(price.UnitAmount),
             };
         }
         else
         {
-            line["plan"] = Plan(invoice.Price);
-            line["price"] = Price(invoice.Price);
-            line["proration"] = false;
+            line["plan"] = Plan(price);
+            line["price"] = Price(price);
+            line["proration"] = proration is not null;
             line["subscription"] = invoice.SubscriptionId;
             line["subscription_item"] = item;
-            line["type"] = "subscription";
+            line["type"] = proration is null ? "subscription" : "invoiceitem";
         }
         return line;
     }
@@ -264,7 +297,8 @@ internal sealed class SandboxPayloads(SandboxOptions options)
         ["interval"] = price.Interval, ["interval_count"] = price.IntervalCount, ["nickname"] = price.Nickname, ["product"] = Product(price), ["usage_type"] = "licensed",
     };
 
-    private static JsonObject Price(SandboxPrice price) => new()
+    /// <summary>A price.</summary>
+    public static JsonObject Price(SandboxPrice price) => new()
     {
         ["id"] = price.Id, ["object"] = "price", ["active"] = true, ["billing_scheme"] = "per_unit", ["currency"] = price.Currency, ["nickname"] = price.Nickname, ["product"] = Product(price),
         ["recurring"] = new JsonObject { ["interval"] = price.Interval, ["interval_count"] = price.IntervalCount, ["usage_type"] = "licensed" }, ["type"] = "recurring",

@@ -30,7 +30,8 @@ public sealed partial class SandboxPost(ITables tables, SandboxDoor door, Sqlite
         await due.WakeAsync(DueId, now, cancel);
         var done = await tables.TryCommitAsync(Partition,
         [
-            .. with, .. events.Select(e => new Write.Upsert(Keys.SandboxEvent(e.Id).Key, TablesExtensions.Write(new Letter(
+            .. with, .. events.Select(e => new Write.Upsert(Keys.SandboxTold(e.CreatedAt, e.Id).Key, TablesExtensions.Write(new Told(Encoding.UTF8.GetString(e.Body.Span))))),
+            .. events.Select(e => new Write.Upsert(Keys.SandboxEvent(e.Id).Key, TablesExtensions.Write(new Letter(
                 e.Id, e.Type, e.CreatedAt, e.CustomerId, Encoding.UTF8.GetString(e.Body.Span), Later(e.CreatedAt, now) + SandboxDelivery.Delay(e.Id), 0, false)))),
         ], cancel);
         Interlocked.Increment(ref queued);
@@ -56,6 +57,18 @@ public sealed partial class SandboxPost(ITables tables, SandboxDoor door, Sqlite
         {
             gate.Release();
         }
+    }
+
+    /// <summary>What was told in the last thirty days, oldest first, delivered or not; what is older is forgotten, as Stripe does.</summary>
+    public async Task<IReadOnlyList<string>> ToldAsync(CancellationToken cancel = default)
+    {
+        var kept = clock.GetUtcNow() - History.Backfill.EventsKept;
+        var (told, old) = (new List<string>(), new List<Write>());
+        await foreach (var row in tables.QueryAsync(Keys.SandboxToldFrom(DateTimeOffset.UnixEpoch), cancel))
+            if (string.CompareOrdinal(row.At.Key, Keys.SandboxToldFrom(kept).From) >= 0) told.Add(row.Read<Told>().Body);
+            else old.Add(new Write.Delete(row.At.Key));
+        foreach (var part in old.Chunk(TableLimits.BatchRows)) await tables.TryCommitAsync(Partition, part, cancel);
+        return told;
     }
 
     /// <summary>What is on its way, in the order in which it arrives; first what was given up, which has no time.</summary>
@@ -109,6 +122,10 @@ public sealed partial class SandboxPost(ITables tables, SandboxDoor door, Sqlite
     }
 
     private static DateTimeOffset Later(DateTimeOffset a, DateTimeOffset b) => a > b ? a : b;
+
+    /// <summary>An event that was told.</summary>
+    /// <param name="Body">All of it.</param>
+    private sealed record Told(string Body);
 
     /// <summary>An event on its way.</summary>
     /// <param name="Id">The event's id.</param>

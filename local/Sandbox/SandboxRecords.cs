@@ -180,6 +180,9 @@ public sealed record SandboxSubscription
     /// <summary>What changes of price added to the next invoice, in minor units; below 0 a credit.</summary>
     public long Pending { get; init; }
 
+    /// <summary>What of <see cref="Pending"/> comes from which change: the lines of the next invoice.</summary>
+    public IReadOnlyList<SandboxProration> Prorations { get; init; } = [];
+
     /// <summary>The latest invoice.</summary>
     public string? LatestInvoiceId { get; init; }
 
@@ -195,6 +198,14 @@ public sealed record SandboxSubscription
     /// <summary>It is over.</summary>
     public bool IsEnded => Status is "canceled" or "incomplete_expired";
 }
+
+/// <summary>What is left of a period when a price or quantity changes within it: given back of the old one, charged for the new one.</summary>
+/// <param name="At">When it changed.</param>
+/// <param name="Until">The end of the period.</param>
+/// <param name="Price">The price, old or new.</param>
+/// <param name="Quantity">The quantity, old or new.</param>
+/// <param name="Amount">In minor units; below 0 what is given back.</param>
+public sealed record SandboxProration(DateTimeOffset At, DateTimeOffset Until, SandboxPrice Price, int Quantity, long Amount);
 
 /// <summary>An invoice of the simulated account.</summary>
 public sealed record SandboxInvoice
@@ -222,6 +233,9 @@ public sealed record SandboxInvoice
 
     /// <summary>The quantity on its line.</summary>
     public required int Quantity { get; init; }
+
+    /// <summary>What it settles of changes within the period before.</summary>
+    public IReadOnlyList<SandboxProration> Prorations { get; init; } = [];
 
     /// <summary>Minor units before any discount.</summary>
     public required long Subtotal { get; init; }

@@ -10,6 +10,8 @@ public sealed class SandboxStripe
     private readonly SandboxOptions options;
     private readonly Dictionary<string, SandboxAccount> accounts = new(StringComparer.Ordinal);
     private readonly Dictionary<string, DateTimeOffset> dueOf = new(StringComparer.Ordinal);
+    // Of the last thirty days of the account's own time.
+    private readonly Queue<SandboxEvent> told = new();
     private readonly SortedSet<(DateTimeOffset At, string CustomerId)> due = new(Comparer<(DateTimeOffset At, string CustomerId)>.Create(
         (a, b) => a.At.CompareTo(b.At) is var time and not 0 ? time : string.CompareOrdinal(a.CustomerId, b.CustomerId)));
 
@@ -28,6 +30,12 @@ public sealed class SandboxStripe
     {
         foreach (var state in customers) Keep(new SandboxAccount(options, state));
     }
+
+    /// <summary>How its account is set up.</summary>
+    internal SandboxOptions Options => options;
+
+    /// <summary>What it told in the last thirty days, in its order; of customers that were stored only since they were read.</summary>
+    internal IEnumerable<SandboxEvent> Told => told;
 
     /// <summary>A customer, or null.</summary>
     public SandboxCustomer? Customer(string id) => accounts.GetValueOrDefault(id)?.Customer;
@@ -56,7 +64,7 @@ public sealed class SandboxStripe
             Metadata = metadata ?? new Dictionary<string, string>(),
         });
         Keep(account);
-        return account.Take();
+        return Tell(account);
     }
 
     /// <summary>Begins a subscription and charges its first invoice; with a trial, at the trial's end.</summary>
@@ -103,6 +111,10 @@ public sealed class SandboxStripe
     public IReadOnlyList<SandboxEvent> SetCard(string customerId, SandboxCard card, DateTimeOffset at, bool automatically = false) =>
         Do(accounts.GetValueOrDefault(customerId), customerId, at, account => account.SetCard(card, automatically));
 
+    /// <summary>The bank begins to refuse the card, or behaves in some other way from now on: nobody is told, it shows at the next charge.</summary>
+    public void ChangeBehindTheCard(string customerId, SandboxCard card, DateTimeOffset at) =>
+        Do(accounts.GetValueOrDefault(customerId), customerId, at, account => account.SetCard(card, automatically: false), tell: false);
+
     /// <summary>The customer pays an open invoice on its page, confirming or with another card for once: it always goes through.</summary>
     public IReadOnlyList<SandboxEvent> Pay(string invoiceId, DateTimeOffset at) => OfInvoice(invoiceId, at, account => account.Pay(invoiceId));
 
@@ -136,7 +148,7 @@ public sealed class SandboxStripe
         {
             var account = accounts[customerId];
             account.Step();
-            events.AddRange(account.Take());
+            events.AddRange(Tell(account));
             Schedule(account);
         }
         return events;
@@ -148,7 +160,7 @@ public sealed class SandboxStripe
     private IReadOnlyList<SandboxEvent> OfInvoice(string id, DateTimeOffset at, Action<SandboxAccount> change) =>
         Do(accounts.Values.FirstOrDefault(account => account.Invoice(id) is not null), id, at, change);
 
-    private IReadOnlyList<SandboxEvent> Do(SandboxAccount? account, string id, DateTimeOffset at, Action<SandboxAccount> change)
+    private IReadOnlyList<SandboxEvent> Do(SandboxAccount? account, string id, DateTimeOffset at, Action<SandboxAccount> change, bool tell = true)
     {
         if (account is null) throw new SandboxRefusedException($"The sandbox has no {id}.");
         // Refused is refused in whole: also what fell due before is then left for the next call.
@@ -164,7 +176,15 @@ public sealed class SandboxStripe
             throw;
         }
         Schedule(account);
-        return account.Take();
+        return tell ? Tell(account) : account.Take();
+    }
+
+    private IReadOnlyList<SandboxEvent> Tell(SandboxAccount account)
+    {
+        var events = account.Take();
+        foreach (var one in events) told.Enqueue(one);
+        while (events.Count > 0 && told.TryPeek(out var oldest) && oldest.CreatedAt < events[^1].CreatedAt - History.Backfill.EventsKept) told.Dequeue();
+        return events;
     }
 
     private void Keep(SandboxAccount account)

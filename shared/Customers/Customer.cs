@@ -234,6 +234,18 @@ public sealed record Invoice
     /// <summary>Its payment intent.</summary>
     public string? PaymentIntentId { get; init; }
 
+    /// <summary>It had failed when the backfill read it.</summary>
+    [System.Text.Json.Serialization.JsonIgnore(Condition = System.Text.Json.Serialization.JsonIgnoreCondition.WhenWritingDefault)]
+    public bool FailedInPast { get; init; }
+
+    /// <summary>With <see cref="FailedInPast"/>: a failure of it was heard of as it happened, too.</summary>
+    [System.Text.Json.Serialization.JsonIgnore(Condition = System.Text.Json.Serialization.JsonIgnoreCondition.WhenWritingDefault)]
+    public bool FailedSince { get; init; }
+
+    /// <summary>All that is known of its failures is from the backfill: it starts no flow.</summary>
+    [System.Text.Json.Serialization.JsonIgnore]
+    public bool IsPast => FailedInPast && !FailedSince;
+
     /// <summary>A failed payment, and neither paid, voided nor given up since.</summary>
     [System.Text.Json.Serialization.JsonIgnore]
     public bool IsFailing => (FirstFailedAt ?? ActionRequiredAt) is not null && SettledAt is null && VoidedAt is null && UncollectibleAt is null;

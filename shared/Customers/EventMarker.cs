@@ -10,6 +10,10 @@ public sealed record EventMarker(string Id, string Type, DateTimeOffset At, stri
     /// <summary>It came from the app, not from Stripe.</summary>
     public bool FromApp { get; init; }
 
+    /// <summary>It came from Stripe's list of past events, by the backfill. The same event by the door counts as heard then.</summary>
+    [System.Text.Json.Serialization.JsonIgnore(Condition = System.Text.Json.Serialization.JsonIgnoreCondition.WhenWritingDefault)]
+    public bool FromPast { get; init; }
+
     /// <summary>It came from the mail provider, and is about an e-mail of ours.</summary>
     public bool FromMail { get; init; }
 }

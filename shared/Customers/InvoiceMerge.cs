@@ -9,9 +9,11 @@ namespace RetentionFunctions.Customers;
 public static class InvoiceMerge
 {
     /// <summary>The invoice after one more event.</summary>
-    public static Invoice Apply(Invoice? before, Stamp stamp, InvoiceSnapshot said)
+    /// <param name="past">It comes from the backfill, not by the door: a failure that it tells starts nothing.</param>
+    public static Invoice Apply(Invoice? before, Stamp stamp, InvoiceSnapshot said, bool past = false)
     {
         var invoice = before ?? new Invoice { Id = said.InvoiceId };
+        if (said.Change is InvoiceChange.PaymentFailed or InvoiceChange.ActionRequired) invoice = past ? FailedInPast(invoice) : invoice with { FailedSince = invoice.FailedInPast };
         if (stamp.IsAfter(invoice.LatestFrom)) invoice = invoice with { Latest = said, LatestFrom = stamp };
         invoice = invoice with { PaymentIntentId = Least(invoice.PaymentIntentId, said.PaymentIntentId) };
         return said.Change switch
@@ -28,6 +30,21 @@ public static class InvoiceMerge
             _ => invoice,
         };
     }
+
+    /// <summary>The invoice as Stripe's list has it now: the same as all its events up to now, as far as the list tells.</summary>
+    /// <param name="said">With what became of it as the change, and the stamp of that moment.</param>
+    /// <param name="failedAt">When its first payment failed, where one did.</param>
+    public static Invoice Listed(Invoice? before, Stamp stamp, InvoiceSnapshot said, DateTimeOffset? failedAt)
+    {
+        var invoice = Apply(before, stamp, said, past: true);
+        if (failedAt is not { } failed) return invoice;
+        invoice = FailedInPast(invoice);
+        return Attempt(invoice, stamp, said) with { FirstFailedAt = Earliest(invoice.FirstFailedAt, failed), LastFailedAt = Latest(invoice.LastFailedAt, failed) };
+    }
+
+    // What had failed before without the backfill was heard of as it happened.
+    private static Invoice FailedInPast(Invoice invoice) => invoice.FailedInPast ? invoice
+        : invoice with { FailedInPast = true, FailedSince = (invoice.FirstFailedAt ?? invoice.ActionRequiredAt) is not null };
 
     /// <summary>The invoice after one payment of it (<c>invoice_payment.paid</c>).</summary>
     public static Invoice Apply(Invoice? before, InvoicePaymentPaid paid)

@@ -8,6 +8,7 @@ namespace RetentionFunctions.Customers;
 /// <item>Among the rest of a second: follow the chain of states. Next comes a snapshot whose previous status is the status reached so far,
 /// or one that says nothing of a change and has that status; where the chain does not decide, the status that is less far along, then the event id.</item>
 /// <item>An ended subscription stays ended: what stands after the first ending is not looked at.</item>
+/// <item>What was only worked out (<see cref="SubscriptionSnapshot.WorkedOut"/>) counts before the first snapshot that Stripe itself gave, and not after it.</item>
 /// </list>
 /// </summary>
 public static class SnapshotOrder
@@ -17,7 +18,10 @@ public static class SnapshotOrder
     {
         var ordered = new List<SubscriptionSnapshot>();
         string? status = null;
-        foreach (var second in snapshots.DistinctBy(s => s.Stamp.EventId).OrderBy(s => s.Stamp).GroupBy(s => (s.Stamp.At, s.Stamp.Rank)))
+        var all = snapshots as IReadOnlyCollection<SubscriptionSnapshot> ?? [.. snapshots];
+        if (all.Where(s => !s.WorkedOut).Min(s => (DateTimeOffset?)s.Stamp.At) is { } told && all.Any(s => s.WorkedOut))
+            all = [.. all.Where(s => !s.WorkedOut || s.Stamp.At < told)];
+        foreach (var second in all.DistinctBy(s => s.Stamp.EventId).OrderBy(s => s.Stamp).GroupBy(s => (s.Stamp.At, s.Stamp.Rank)))
             foreach (var snapshot in Chain([.. second], status))
             {
                 ordered.Add(snapshot);

@@ -71,6 +71,12 @@ public sealed record SubscriptionSnapshot
 
     /// <summary>The app's user id from the metadata (<c>userId</c> or <c>user_id</c>).</summary>
     public string? UserId { get; init; }
+
+    /// <summary>
+    /// No event said so: it was worked out from invoices by the backfill. It counts up to the first snapshot that Stripe itself gave, from where on those know better.
+    /// </summary>
+    [System.Text.Json.Serialization.JsonIgnore(Condition = System.Text.Json.Serialization.JsonIgnoreCondition.WhenWritingDefault)]
+    public bool WorkedOut { get; init; }
 }
 
 /// <summary>Stripe's subscription statuses, and which of them pay.</summary>

@@ -22,6 +22,8 @@ public static class FlowStart
     {
         if (!invoice.IsFailing || invoice.Latest is not { SubscriptionId: { } subscriptionId } latest || latest.AmountDue <= 0) return null;
         if (latest.BillingReason == "subscription_create") return null;
+        // Read by the backfill: no flow starts from the past. The next failure comes by the door.
+        if (invoice.IsPast) return null;
         // Events come in any order: what is not known yet may come with the next one, and then this is asked again.
         if (customer.Email is null) return null;
         var subscription = customer.Subscriptions.FirstOrDefault(s => s.Latest.SubscriptionId == subscriptionId);

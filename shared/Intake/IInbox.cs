@@ -42,4 +42,7 @@ public enum MessageKind
 
     /// <summary>The next step of a job of our own.</summary>
     Job,
+
+    /// <summary>What Stripe's lists say of the past or the present, fed by the backfill or the reconcile.</summary>
+    StripeHistory,
 }

@@ -8,7 +8,7 @@ namespace RetentionFunctions.Intake;
 /// Handles one message of the inbox, in either host. What cannot be read becomes a dead letter at once; everything else throws, and the host
 /// delivers again until <see cref="MaxAttempts"/>, then calls <see cref="GiveUpAsync"/>.
 /// </summary>
-public sealed partial class InboxProcessor(BodyStore bodies, DeadLetters deadLetters, StripeIntake stripe, AppIntake app, MailIntake mail, JobRunner jobs, TimeProvider clock, ILogger<InboxProcessor> log)
+public sealed partial class InboxProcessor(BodyStore bodies, DeadLetters deadLetters, StripeIntake stripe, StripeHistory history, AppIntake app, MailIntake mail, JobRunner jobs, TimeProvider clock, ILogger<InboxProcessor> log)
 {
     /// <summary>Deliveries before a message is given up; the same as the queue's <c>maxDeliveryCount</c> on Azure.</summary>
     public const int MaxAttempts = 10;
@@ -42,6 +42,7 @@ public sealed partial class InboxProcessor(BodyStore bodies, DeadLetters deadLet
                 MessageKind.AppEvent => app.HandleAsync(body, cancel),
                 MessageKind.MailEvent => mail.HandleAsync(body, cancel),
                 MessageKind.Job => jobs.HandleAsync(body, cancel),
+                MessageKind.StripeHistory => history.HandleAsync(body, cancel),
                 _ => throw new UnreadableException($"There is no reader for messages of the kind '{message.Kind}'."),
             });
         }

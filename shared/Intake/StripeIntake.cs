@@ -13,13 +13,14 @@ namespace RetentionFunctions.Intake;
 public sealed class StripeIntake(ITables tables, BodyStore bodies, UserTies ties, FlowDispatch flows, RetentionSettings settings, TimeProvider clock)
 {
     /// <summary>Handles an event as it came in.</summary>
+    /// <param name="past">It was not sent to us but read from Stripe's list of what happened before: no flow starts from it.</param>
     /// <exception cref="UnreadableException">It cannot be read.</exception>
-    public async Task HandleAsync(ReadOnlyMemory<byte> body, CancellationToken cancel = default)
+    public async Task HandleAsync(ReadOnlyMemory<byte> body, CancellationToken cancel = default, bool past = false)
     {
         var fact = StripeReader.Read(body, settings.Customers);
         if ((fact.CustomerId ?? await OwnerAsync(fact, cancel)) is { } customerId)
         {
-            await ApplyAsync(customerId, fact, cancel);
+            await ApplyAsync(customerId, [(fact, past)], [], cancel);
             return;
         }
         if (fact.References.Count == 0)
@@ -31,24 +32,41 @@ public sealed class StripeIntake(ITables tables, BodyStore bodies, UserTies ties
         await KeepOrphanAsync(fact, body, cancel);
     }
 
-    private async Task ApplyAsync(string customerId, StripeFact first, CancellationToken cancel)
+    /// <summary>Whether an event was handled already, is kept until its customer is known, or lies among the dead letters because it cannot be read.</summary>
+    public async Task<bool> KnowsAsync(string id, ReadOnlyMemory<byte> body, CancellationToken cancel = default)
     {
-        var facts = new Queue<StripeFact>([first]);
-        var seen = new HashSet<string>(StringComparer.Ordinal) { first.Stamp.EventId };
+        StripeFact fact;
+        try
+        {
+            fact = StripeReader.Read(body, settings.Customers);
+        }
+        catch (UnreadableException)
+        {
+            // Fed where it is not there yet: then the founder sees it there, with its reason.
+            return await tables.GetAsync(Keys.DeadLetter(id), cancel) is not null;
+        }
+        if ((fact.CustomerId ?? await OwnerAsync(fact, cancel)) is { } customerId) return await tables.GetAsync(Keys.Event(customerId, id), cancel) is not null;
+        return fact.References.Count == 0 ? await tables.GetAsync(Keys.UnownedEvent(id), cancel) is not null
+            : await tables.GetAsync(Keys.Orphan(fact.References[0].Kind, fact.References[0].Id, id), cancel) is not null;
+    }
+
+    /// <summary>What follows from things of Stripe being known as a customer's: events that named only them are adopted, and flows are looked at.</summary>
+    internal Task AdoptAsync(string customerId, IReadOnlyList<StripeReference> references, CancellationToken cancel) => ApplyAsync(customerId, [], references, cancel);
+
+    private async Task ApplyAsync(string customerId, IEnumerable<(StripeFact Fact, bool Past)> first, IReadOnlyList<StripeReference> references, CancellationToken cancel)
+    {
+        var facts = new Queue<(StripeFact Fact, bool Past)>(first);
+        var seen = facts.Select(f => f.Fact.Stamp.EventId).ToHashSet(StringComparer.Ordinal);
         var adopted = new List<(RowKey Row, string EventId)>();
         Customer? written = null;
-        while (facts.TryDequeue(out var fact))
+        await FindAsync(references);
+        while (facts.TryDequeue(out var next))
         {
             // From here on: what follows from the state that results. A delivery that finds the marker does all of it again, so that a crash in between is repaired.
-            var news = await WriteAsync(customerId, fact, cancel) ?? News.Everything(fact);
+            var news = await WriteAsync(customerId, next.Fact, next.Past, cancel) ?? News.Everything(next.Fact);
             written = news.Written;
-            await IndexAsync(customerId, fact, news, cancel);
-            foreach (var (row, eventId) in await OrphansAsync(news.References, cancel))
-            {
-                adopted.Add((row, eventId));
-                // Things may name each other: each event once.
-                if (seen.Add(eventId) && await bodies.GetAsync(OrphanBody(eventId), cancel) is { } body) facts.Enqueue(StripeReader.Read(body, settings.Customers));
-            }
+            await IndexAsync(customerId, next.Fact, news, cancel);
+            await FindAsync(news.References);
         }
         // As it was just written: whoever changes it after this looks too.
         await (written is null ? flows.AfterChangeAsync(customerId, cancel) : flows.AfterChangeAsync(written, cancel));
@@ -61,28 +79,42 @@ public sealed class StripeIntake(ITables tables, BodyStore bodies, UserTies ties
             await bodies.DeleteAsync(OrphanBody(orphan.Key), cancel);
             await tables.DeleteAsync(rows[0], cancel);
         }
+
+        async Task FindAsync(IReadOnlyList<StripeReference> of)
+        {
+            foreach (var (row, eventId) in await OrphansAsync(of, cancel))
+            {
+                adopted.Add((row, eventId));
+                // Things may name each other: each event once.
+                if (seen.Add(eventId) && await bodies.GetAsync(OrphanBody(eventId), cancel) is { } body) facts.Enqueue((StripeReader.Read(body, settings.Customers), false));
+            }
+        }
     }
 
     // What of the fact is news to the customer; null where the event was handled before.
-    private async Task<News?> WriteAsync(string customerId, StripeFact fact, CancellationToken cancel)
+    private async Task<News?> WriteAsync(string customerId, StripeFact fact, bool past, CancellationToken cancel)
     {
         for (var attempt = 0; attempt < 10; attempt++)
         {
             // Copies are rare: whether the event was handled is asked only where the commit says that something is there already.
-            if (attempt > 0 && await tables.GetAsync(Keys.Event(customerId, fact.Stamp.EventId), cancel) is not null) return null;
-            if (await TryWriteAsync(customerId, fact, cancel) is { } news) return news;
+            var marker = attempt == 0 ? null : await tables.GetAsync<EventMarker>(Keys.Event(customerId, fact.Stamp.EventId), cancel);
+            // Read from the list first, and now heard by the door: a failure that comes by the door calls for dunning. All else is the same.
+            var heard = marker is { Value.FromPast: true } && !past && fact is InvoiceChanged { Invoice.Change: InvoiceChange.PaymentFailed or InvoiceChange.ActionRequired };
+            if (marker is not null && !heard) return null;
+            if (await TryWriteAsync(customerId, fact, past, marker?.ETag, cancel) is { } news) return news;
         }
         throw new TransientStorageException($"The customer {customerId} was changed by others ten times in a row.");
     }
 
-    private async Task<News?> TryWriteAsync(string customerId, StripeFact fact, CancellationToken cancel)
+    private async Task<News?> TryWriteAsync(string customerId, StripeFact fact, bool past, string? marker, CancellationToken cancel)
     {
         var found = await tables.GetAsync<Customer>(Keys.Customer(customerId), cancel);
         var before = found?.Value ?? new Customer { Id = customerId };
         var after = CustomerMerge.Apply(before, fact);
         IReadOnlyList<Write> ledger = [];
         Invoice? invoice = null;
-        var writes = new List<Write> { new Write.Insert(Keys.Event(customerId, fact.Stamp.EventId).Key, TablesExtensions.Write(Marker(fact))) };
+        var (mark, key) = (TablesExtensions.Write(Marker(fact) with { FromPast = past }), Keys.Event(customerId, fact.Stamp.EventId).Key);
+        var writes = new List<Write> { marker is null ? new Write.Insert(key, mark) : new Write.Replace(key, mark, marker) };
 
         switch (fact)
         {
@@ -94,7 +126,7 @@ public sealed class StripeIntake(ITables tables, BodyStore bodies, UserTies ties
                 (after, ledger) = await DeriveAsync(after, null, cancel);
                 break;
             case InvoiceChanged { Invoice: var said }:
-                (after, invoice) = await InvoiceAsync(after, said.InvoiceId, known => InvoiceMerge.Apply(known, fact.Stamp, said), writes, cancel);
+                (after, invoice) = await InvoiceAsync(after, said.InvoiceId, known => InvoiceMerge.Apply(known, fact.Stamp, said, past), writes, cancel);
                 break;
             case InvoicePaymentPaid paid:
                 (after, invoice) = await InvoiceAsync(after, paid.InvoiceId, known => InvoiceMerge.Apply(known, paid), writes, cancel);
@@ -102,9 +134,9 @@ public sealed class StripeIntake(ITables tables, BodyStore bodies, UserTies ties
         }
 
         var row = TablesExtensions.Write(after);
-        var key = Keys.Customer(customerId);
-        writes.Add(found is null ? new Write.Insert(key.Key, row) : new Write.Replace(key.Key, row, found.ETag));
-        return await LedgerRows.TryCommitAsync(tables, key.Partition, writes, ledger, cancel) ? News.Of(fact, before, invoice) with { Written = after } : null;
+        var at = Keys.Customer(customerId);
+        writes.Add(found is null ? new Write.Insert(at.Key, row) : new Write.Replace(at.Key, row, found.ETag));
+        return await LedgerRows.TryCommitAsync(tables, at.Partition, writes, ledger, cancel) ? News.Of(fact, before, invoice) with { Written = after } : null;
     }
 
     private async Task<(Customer Customer, IReadOnlyList<Write> Ledger)> DeriveAsync(Customer customer, SubscriptionSnapshot? added, CancellationToken cancel)
@@ -126,6 +158,9 @@ public sealed class StripeIntake(ITables tables, BodyStore bodies, UserTies ties
         writes.Add(known is null ? new Write.Insert(key.Key, row) : new Write.Replace(key.Key, row, known.ETag));
         return (CustomerMerge.WithInvoice(customer, invoice), known?.Value);
     }
+
+    /// <summary>Writes by what a customer is found: what belongs to it, its address, its users.</summary>
+    internal Task IndexAsync(string customerId, StripeFact fact, CancellationToken cancel) => IndexAsync(customerId, fact, News.Everything(fact), cancel);
 
     private async Task IndexAsync(string customerId, StripeFact fact, News news, CancellationToken cancel)
     {
@@ -155,7 +190,7 @@ public sealed class StripeIntake(ITables tables, BodyStore bodies, UserTies ties
         await bodies.PutAsync(OrphanBody(fact.Stamp.EventId), body, cancel);
         foreach (var reference in fact.References)
             await tables.UpsertAsync(Keys.Orphan(reference.Kind, reference.Id, fact.Stamp.EventId), new Orphan(fact.Stamp.EventId, fact.Stamp.EventType, fact.Stamp.At), cancel);
-        if (await OwnerAsync(fact, cancel) is { } customerId) await ApplyAsync(customerId, fact, cancel);
+        if (await OwnerAsync(fact, cancel) is { } customerId) await ApplyAsync(customerId, [(fact, false)], [], cancel);
     }
 
     private async Task<List<(RowKey Row, string EventId)>> OrphansAsync(IEnumerable<StripeReference> references, CancellationToken cancel)

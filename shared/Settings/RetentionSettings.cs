@@ -71,6 +71,9 @@ public sealed class StripeSettings
 
     /// <summary>Seconds by which the signature's time may differ from the host's clock, either way. Stripe's own libraries use 300.</summary>
     public int ToleranceSeconds { get; set; } = 300;
+
+    /// <summary>Years of invoices that the backfill reads: what they tell of each subscription's past becomes its MRR ledger.</summary>
+    public int HistoryYears { get; set; } = 2;
 }
 
 /// <summary>Which mode's events are taken.</summary>

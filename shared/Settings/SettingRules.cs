@@ -46,6 +46,7 @@ internal static class SettingRules
         new(typeof(ProductSettings), nameof(ProductSettings.TimeZone)) { Wrong = NotTimeZone, Example = "Europe/Berlin" },
 
         new(typeof(StripeSettings), nameof(StripeSettings.WebhookSecrets)) { Secret = true, Wrong = NotWebhookSecret, Example = "whsec_…" },
+        new(typeof(StripeSettings), nameof(StripeSettings.HistoryYears)) { Min = 1, Max = 10, Because = "the invoices of each subscription are handled together" },
         new(typeof(StripeSettings), nameof(StripeSettings.ToleranceSeconds)) { Min = 1, Max = 3600, Because = "0 would switch the check off, and within an hour a recorded request can be sent again" },
 
         new(typeof(AppEventSettings), nameof(AppEventSettings.WriteKey)) { Secret = true, Wrong = Blank, Example = "a-key-of-your-own" },

@@ -182,6 +182,12 @@ public static class Keys
     /// <summary>What the local host's sandbox has not yet delivered.</summary>
     public static KeyRange SandboxEvents => Range("x-sandbox", "event|");
 
+    /// <summary>An event that the local host's sandbox told, for its list of events.</summary>
+    public static RowKey SandboxTold(DateTimeOffset at, string eventId) => new("x-sandbox", $"told|{Seconds(at)}|{Escape(eventId)}");
+
+    /// <summary>What the local host's sandbox told from a time on, oldest first.</summary>
+    public static KeyRange SandboxToldFrom(DateTimeOffset from) => new("x-sandbox", $"told|{Seconds(from)}", "told}");
+
     /// <summary>What somebody did, by its number from 1, at the local host's sandbox to a customer of the demo company.</summary>
     public static RowKey SandboxAct(long number) => new("x-sandbox", $"act|{number.ToString("D10", CultureInfo.InvariantCulture)}");
 

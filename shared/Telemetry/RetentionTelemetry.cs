@@ -156,6 +156,7 @@ public static class RetentionTelemetry
     private static string Of(MessageKind kind) => kind switch
     {
         MessageKind.StripeEvent => "stripe",
+        MessageKind.StripeHistory => "history",
         MessageKind.AppEvent => "app",
         MessageKind.MailEvent => "mail",
         MessageKind.Job => "job",

@@ -6,7 +6,9 @@ using RetentionFunctions.Customers;
 using RetentionFunctions.Erasure;
 using RetentionFunctions.Flows;
 using RetentionFunctions.Health;
+using RetentionFunctions.History;
 using RetentionFunctions.Intake;
+using RetentionFunctions.Jobs;
 
 namespace RetentionFunctions.Web;
 
@@ -26,8 +28,18 @@ internal static class ApiEndpoints
         api.MapDelete("/dead-letters/{id}", DropAsync);
         api.MapGet("/counters", CountersAsync);
         api.MapGet("/system", async (SystemQueries system, WebActions actions, CancellationToken cancel) => Json(ApiSystem.Of(await system.ReadAsync(actions, cancel))));
+        api.MapGet("/backfill", async (JobRunner jobs, CancellationToken cancel) => Json(ApiBackfill.Of(await jobs.StateAsync(Backfill.JobName, cancel))));
+        api.MapPost("/backfill", async (JobRunner jobs, TimeProvider clock, CancellationToken cancel) =>
+        {
+            await StartBackfillAsync(jobs, clock, cancel);
+            return Json(ApiBackfill.Of(await jobs.StateAsync(Backfill.JobName, cancel)));
+        });
         api.MapPost("/sweep", async (WebActions actions, CancellationToken cancel) => Json(ApiSweep.Of(await actions.Sweep(cancel))));
     }
+
+    /// <summary>Starts to read Stripe's history; false where it is being read.</summary>
+    internal static Task<bool> StartBackfillAsync(JobRunner jobs, TimeProvider clock, CancellationToken cancel) =>
+        jobs.StartAsync(Backfill.JobName, clock.GetUtcNow().ToString("O", CultureInfo.InvariantCulture), cancel);
 
     /// <summary>The filter that a query string asks for, or what is wrong with it. Shared with the page, whose addresses have the same names.</summary>
     internal static (CustomerFilter? Filter, string? Wrong) Filter(IQueryCollection query)

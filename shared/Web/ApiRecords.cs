@@ -4,6 +4,7 @@ using RetentionFunctions.Customers;
 using RetentionFunctions.Flows;
 using RetentionFunctions.Health;
 using RetentionFunctions.Intake;
+using RetentionFunctions.Jobs;
 
 namespace RetentionFunctions.Web;
 
@@ -270,6 +271,20 @@ public sealed record ApiErasure(string State);
 /// <param name="Share">How much is done, 0 to 1, where that is known.</param>
 /// <param name="Counts">What it has counted.</param>
 public sealed record ApiJob(string Name, string State, DateTimeOffset? StartedAt, DateTimeOffset? DoneAt, string? Failed, double? Share, IReadOnlyDictionary<string, long>? Counts);
+
+/// <summary>How far Stripe's history is read.</summary>
+/// <param name="Status"><c>never</c>, <c>running</c>, <c>failed</c> or <c>done</c>.</param>
+/// <param name="StartedAt">When it was started last, UTC.</param>
+/// <param name="MovedAt">When the last page was read, UTC.</param>
+/// <param name="EndedAt">When it was done or failed, UTC; null while it goes on.</param>
+/// <param name="Share">How much is read, 0 to 1, roughly.</param>
+/// <param name="Counts">What was read, by name.</param>
+/// <param name="Failed">Why it could not go on, and what to do.</param>
+public sealed record ApiBackfill(string Status, DateTimeOffset? StartedAt, DateTimeOffset? MovedAt, DateTimeOffset? EndedAt, double? Share, IReadOnlyDictionary<string, long> Counts, string? Failed)
+{
+    internal static ApiBackfill Of(JobState? state) => state is null ? new("never", null, null, null, null, new Dictionary<string, long>(), null)
+        : new(state.IsRunning ? "running" : state.Failed is null ? "done" : "failed", state.StartedAt, state.MovedAt, state.EndedAt, state.Share, state.Counts, state.Failed);
+}
 
 /// <summary>What became of a stop.</summary>
 /// <param name="Stopped">Always true: a run that is not open is answered 404.</param>

@@ -8,6 +8,7 @@ using Microsoft.Extensions.Configuration;
 using RetentionFunctions.Customers;
 using RetentionFunctions.Erasure;
 using RetentionFunctions.Flows;
+using RetentionFunctions.History;
 using RetentionFunctions.Intake;
 using RetentionFunctions.Jobs;
 using RetentionFunctions.Settings;
@@ -36,6 +37,7 @@ internal static class PageEndpoints
         pages.MapMethods("/flows", Look, FlowsAsync);
         pages.MapMethods("/system", Look, SystemAsync);
         pages.MapMethods("/settings", Look, SettingsAsync);
+        pages.MapMethods("/history", Look, HistoryAsync);
         pages.MapMethods("/dead-letters", Look, DeadLettersAsync);
         pages.MapMethods("/outbox", Look, OutboxAsync);
         pages.MapMethods("/outbox/{id}", Look, MailAsync);
@@ -48,6 +50,8 @@ internal static class PageEndpoints
             await letters.DropAsync(await FieldAsync(context, "id"), context.RequestAborted);
             return Back("/dead-letters", "dropped");
         });
+        pages.MapPost("/history/start", async (JobRunner jobs, TimeProvider clock, CancellationToken cancel) =>
+            Back("/history", await ApiEndpoints.StartBackfillAsync(jobs, clock, cancel) ? "reading" : "reads-already"));
         pages.MapPost("/notes/done", NoteDoneAsync);
         pages.MapPost("/customers/erase", EraseAsync);
         pages.MapPost("/system/jobs", StartJobAsync);
@@ -149,6 +153,14 @@ internal static class PageEndpoints
         [nameof(SettingsPage.Frame)] = await PageFrame.OfAsync(context),
         [nameof(SettingsPage.All)] = SettingsReport.Of(configuration, settings),
         [nameof(SettingsPage.Changed)] = context.Request.Query["show"] == "changed",
+    });
+
+    private static async Task<IResult> HistoryAsync(HttpContext context, JobRunner jobs, RetentionSettings settings) => Render<HistoryPage>(new()
+    {
+        [nameof(HistoryPage.Frame)] = await PageFrame.OfAsync(context),
+        [nameof(HistoryPage.Backfill)] = await jobs.StateAsync(Backfill.JobName, context.RequestAborted),
+        [nameof(HistoryPage.Reconcile)] = await jobs.StateAsync(Reconcile.JobName, context.RequestAborted),
+        [nameof(HistoryPage.Years)] = settings.Stripe.HistoryYears,
     });
 
     private static async Task<IResult> DeadLettersAsync(HttpContext context, DeadLetters letters)

@@ -29,6 +29,9 @@ public sealed record PageFrame
     /// <summary>There is a demo year to play.</summary>
     public required bool HasDemo { get; init; }
 
+    /// <summary>The history that can be read is Stripe's own.</summary>
+    public required bool ReadsStripe { get; init; }
+
     /// <summary>A demo year that is not over; null: none.</summary>
     public DemoState? Demo { get; init; }
 
@@ -62,6 +65,7 @@ public sealed record PageFrame
             ClockMoves = actions.AdvanceClock is not null,
             HasOutbox = actions.Outbox is not null,
             HasDemo = actions.PlayDemo is not null,
+            ReadsStripe = actions.ReadsStripe,
             Demo = actions.Demo is { } demo ? await demo(context.RequestAborted) : null,
             DeadLetters = await services.GetRequiredService<CustomerQueries>().CountDeadLettersAsync(100, context.RequestAborted),
             SignedIn = !string.IsNullOrEmpty(services.GetRequiredService<RetentionSettings>().Admin.Key),
@@ -83,6 +87,8 @@ public sealed record PageFrame
                 "not-confirmed" => "Nothing was done: what was typed to confirm is not the same.",
                 "erasing" => "The customer is being erased. The job “erase” below shows when it is done.",
                 "erasing-another" => "Another customer is being erased at this moment. Try again in a minute.",
+                "reading" => "The history is being read.",
+                "reads-already" => "The history is being read already.",
                 "gone" => "That message was not there any more.",
                 _ => null,
             },

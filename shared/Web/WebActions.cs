@@ -40,6 +40,9 @@ public sealed record WebActions
     /// <summary>How far that year is played, for every page; null where nothing is or is to be played.</summary>
     public Func<CancellationToken, Task<DemoState?>>? Demo { get; init; }
 
+    /// <summary>The lists that a backfill reads are Stripe's own: the empty start page offers it. False where a sandbox stands in for Stripe.</summary>
+    public bool ReadsStripe { get; init; }
+
     /// <summary>Why the host is not ready yet, in words, or null when it is; asked by <c>/readyz</c> after the storage answered.</summary>
     public Func<CancellationToken, Task<string?>>? NotReady { get; init; }
 }

@@ -14,6 +14,7 @@ using RetentionFunctions.Customers;
 using RetentionFunctions.Email;
 using RetentionFunctions.Flows;
 using RetentionFunctions.Functions;
+using RetentionFunctions.History;
 using RetentionFunctions.Intake;
 using RetentionFunctions.Intake.Stripe;
 using RetentionFunctions.Links;
@@ -61,7 +62,7 @@ public sealed class AzureDayTests : IAsyncLifetime
             .AddSingleton(new AzureTables(_table, _table)).AddSingleton<ITables>(all => all.GetRequiredService<AzureTables>())
             .AddSingleton<IInbox>(_bus is null ? _memory : new ServiceBusInbox(_bus.CreateSender(ServiceBusInbox.Queue)))
             .AddSingleton(_durable).AddSingleton<IFlowEngine, DurableFlowEngine>()
-            .AddSingleton<TimeProvider>(_clock).AddSingleton<IMailer>(_mailer).AddSingleton(Mock.Of<IBilling>())
+            .AddSingleton<TimeProvider>(_clock).AddSingleton<IMailer>(_mailer).AddSingleton(Mock.Of<IBilling>()).AddSingleton(Mock.Of<IBillingHistory>())
             .AddSingleton(new WebActions { StopRun = (_, _) => Task.FromResult(false), Sweep = _ => throw new InvalidOperationException(), Waiting = _ => throw new InvalidOperationException(), Backups = new BackupView(_ => throw new InvalidOperationException()) });
         _app = builder.Build();
         await _app.Services.GetRequiredService<AzureTables>().CreateAsync();

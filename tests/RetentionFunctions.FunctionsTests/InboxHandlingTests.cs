@@ -6,6 +6,7 @@ using Moq;
 using RetentionFunctions.Email;
 using RetentionFunctions.Flows;
 using RetentionFunctions.Functions;
+using RetentionFunctions.History;
 using RetentionFunctions.Intake;
 using RetentionFunctions.Links;
 using RetentionFunctions.Settings;
@@ -34,7 +35,7 @@ public sealed class InboxHandlingTests
             .AddRooms(SettingsLoader.Load(configuration), EmailTemplates.Load(null), configuration, _ => new Uri("https://retention.example.com"))
             .AddSingleton<ILoggerFactory>(NullLoggerFactory.Instance).AddLogging()
             .AddSingleton<ITables>(_tables).AddSingleton(inbox.Object).AddSingleton(TimeProvider.System)
-            .AddSingleton(Mock.Of<IFlowEngine>()).AddSingleton(Mock.Of<IMailer>()).AddSingleton(Mock.Of<IBilling>())
+            .AddSingleton(Mock.Of<IFlowEngine>()).AddSingleton(Mock.Of<IMailer>()).AddSingleton(Mock.Of<IBilling>()).AddSingleton(Mock.Of<IBillingHistory>())
             .AddSingleton(new WebActions { StopRun = (_, _) => Task.FromResult(false), Sweep = _ => throw new InvalidOperationException(), Waiting = _ => throw new InvalidOperationException(), Backups = new BackupView(_ => throw new InvalidOperationException()) })
             .BuildServiceProvider();
     }

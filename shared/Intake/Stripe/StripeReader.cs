@@ -56,7 +56,7 @@ public static class StripeReader
         };
     }
 
-    private static StripeProfile Profile(StripeObject customer)
+    internal static StripeProfile Profile(StripeObject customer)
     {
         var locales = customer.List("preferred_locales");
         return new StripeProfile

@@ -78,7 +78,8 @@ internal sealed class FlowBench
         var bodies = new BodyStore(tables);
         var ties = new UserTies(tables);
         var dispatch = new FlowDispatch(tables, faultyEngine, Settings, Clock);
-        processor = new InboxProcessor(bodies, new DeadLetters(tables, bodies, inbox), new StripeIntake(tables, bodies, ties, dispatch, Settings, Clock),
+        var stripe = new StripeIntake(tables, bodies, ties, dispatch, Settings, Clock);
+        processor = new InboxProcessor(bodies, new DeadLetters(tables, bodies, inbox), stripe, new StripeHistory(tables, stripe, dispatch, new IntakeCounters(tables, Clock), Settings, Clock),
             new AppIntake(tables, ties, dispatch, Settings), new MailIntake(tables, dispatch, new IntakeCounters(tables, Clock), Settings),
             new JobRunner(tables, inbox, [], Clock, NullLogger<JobRunner>.Instance), Clock, NullLogger<InboxProcessor>.Instance);
         var composer = new EmailComposer(Templates, Settings, new LinkBuilder(new LinkTokens(Protection, Clock), () => new Uri("https://links.example.com")));

@@ -29,6 +29,7 @@ public class KeysTests
         { Keys.BodyChunk("evt_1", 3), "body|evt_1", "chunk|0003" },
         { Keys.Account("mode"), "x-account", "mode" },
         { Keys.SandboxAct(7), "x-sandbox", "act|0000000007" },
+        { Keys.SandboxTold(Noon, "evt_1"), "x-sandbox", "told|1767268800|evt_1" },
         { Keys.SweepOf(new DateOnly(2026, 1, 1)), "x-sweeps", "sweep|2026-01-01" },
         { Keys.LastSweep, "x-account", "last-sweep" },
     };

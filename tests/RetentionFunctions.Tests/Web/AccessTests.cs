@@ -64,7 +64,7 @@ public class AccessTests
     public async Task With_a_key_the_machine_itself_needs_it_too_and_what_is_open_stays_open()
     {
         await using var host = await HostedPipeline.StartAsync(Key);
-        foreach (var path in new[] { "/", "/customers", "/flows", "/system", "/settings", "/runs", "/dead-letters", "/outbox", "/outbox/x", "/outbox/x/body", "/customers/x" })
+        foreach (var path in new[] { "/", "/customers", "/flows", "/system", "/settings", "/runs", "/history", "/dead-letters", "/outbox", "/outbox/x", "/outbox/x/body", "/customers/x" })
         {
             var answer = await host.Client.GetAsync(path);
             Assert.Equal((HttpStatusCode.SeeOther, $"/sign-in?to={Uri.EscapeDataString(path)}"), (answer.StatusCode, answer.Headers.Location!.ToString()));
@@ -137,6 +137,7 @@ public class AccessTests
     [InlineData("/dead-letters/replay")]
     [InlineData("/dead-letters/drop")]
     [InlineData("/clock/advance")]
+    [InlineData("/history/start")]
     public async Task A_form_without_its_token_does_nothing(string action)
     {
         await using var host = await HostedPipeline.StartAsync();

@@ -10,6 +10,7 @@ using Microsoft.Extensions.Logging;
 using RetentionFunctions.Erasure;
 using RetentionFunctions.Flows;
 using RetentionFunctions.Health;
+using RetentionFunctions.History;
 using RetentionFunctions.Intake;
 using RetentionFunctions.Jobs;
 using RetentionFunctions.Settings;
@@ -27,7 +28,7 @@ internal sealed partial class HostedPipeline : IAsyncDisposable
     private readonly WebApplication _app;
     private readonly List<OutboxMail> _mails;
 
-    private HostedPipeline(string? key, bool outbox, bool clock, bool demo)
+    private HostedPipeline(string? key, bool outbox, bool clock, bool demo, bool readsStripe)
     {
         _mails = [];
         var builder = WebApplication.CreateSlimBuilder();
@@ -40,6 +41,7 @@ internal sealed partial class HostedPipeline : IAsyncDisposable
         builder.Services.AddDataProtection().UseEphemeralDataProtectionProvider();
         builder.Services.AddSingleton(settings).AddSingleton<ITables>(Tables).AddSingleton<IInbox>(Inbox).AddSingleton<TimeProvider>(new StoppedClock())
             .AddSingleton<BodyStore>().AddSingleton<DeadLetters>().AddSingleton<IntakeCounters>()
+            .AddSingleton<JobRunner>().AddSingleton<IJob, NoHistory>()
             .AddSingleton(new FailedKeys(() => Milliseconds))
             .AddSingleton(new SessionClock(new SessionTime(this)))
             .AddSingleton<JobRunner>().AddSingleton<CustomerErasure>().AddSingleton<IJob>(new NightlyCount())
@@ -54,6 +56,7 @@ internal sealed partial class HostedPipeline : IAsyncDisposable
                 AdvanceClock = clock ? (by, _) => { Advanced.Add(by); return Task.CompletedTask; } : null,
                 PlayDemo = demo ? _ => Task.FromResult(true) : null,
                 Demo = _ => Task.FromResult(Demo),
+                ReadsStripe = readsStripe,
                 NotReady = _ => Task.FromResult(NotReady),
             });
         _app = builder.Build();
@@ -93,9 +96,9 @@ internal sealed partial class HostedPipeline : IAsyncDisposable
 
     public DeadLetters Letters => _app.Services.GetRequiredService<DeadLetters>();
 
-    public static async Task<HostedPipeline> StartAsync(string? key = null, bool outbox = true, bool clock = true, bool demo = false)
+    public static async Task<HostedPipeline> StartAsync(string? key = null, bool outbox = true, bool clock = true, bool demo = false, bool readsStripe = false)
     {
-        var host = new HostedPipeline(key, outbox, clock, demo);
+        var host = new HostedPipeline(key, outbox, clock, demo, readsStripe);
         await host._app.StartAsync();
         host.Client = host.NewClient();
         return host;
@@ -124,6 +127,14 @@ internal sealed partial class HostedPipeline : IAsyncDisposable
     {
         Client.Dispose();
         await _app.DisposeAsync();
+    }
+
+    /// <summary>The name of the backfill; what it does is tried elsewhere.</summary>
+    private sealed class NoHistory : IJob
+    {
+        public string Name => Backfill.JobName;
+
+        public Task<JobStep> StepAsync(JobState state, CancellationToken cancel) => Task.FromResult(new JobStep(null, new Dictionary<string, long>()));
     }
 
     private static void MapMore(IEndpointRouteBuilder endpoints)
