@@ -26,7 +26,7 @@ public sealed class FileBackup(SqliteStore store, ITables tables, RetentionSetti
     /// <inheritdoc/>
     public async Task<JobStep> StepAsync(JobState state, CancellationToken cancel)
     {
-        if (await DemoPlayer.YearAsync(tables) is not null) return new JobStep(null, new Dictionary<string, long>());
+        if (settings.Backup.Keep == 0 || await DemoPlayer.YearAsync(tables) is not null) return JobStep.NothingToDo;
         var folder = Path.Combine(store.Folder, FolderName);
         try
         {

@@ -21,6 +21,7 @@ public sealed class BackupJob(ITables tables, IBackupStore store, RetentionSetti
     /// <inheritdoc/>
     public async Task<JobStep> StepAsync(JobState state, CancellationToken cancel)
     {
+        if (settings.Backup.Keep == 0) return JobStep.NothingToDo;
         var backup = NameOf(state.StartedAt);
         var rows = new List<Row>(RowsPerFile);
         await foreach (var row in tables.ScanAsync(state.Cursor.Deserialize<RowKey?>(TablesExtensions.Json), cancel))
@@ -67,6 +68,6 @@ public sealed class BackupJob(ITables tables, IBackupStore store, RetentionSetti
 /// <summary>How backups are kept.</summary>
 public sealed class BackupSettings
 {
-    /// <summary>How many nights' backups are kept, 1 to 90.</summary>
+    /// <summary>How many nights' backups are kept, 1 to 90; 0: none are made.</summary>
     public int Keep { get; set; } = 7;
 }

@@ -24,7 +24,11 @@ public interface IJob
 /// <param name="Cursor">Where the next step goes on; null: the job is done.</param>
 /// <param name="Counts">What has been counted since the start of the job, by name, for its page; all of it, not only this step's.</param>
 /// <param name="Share">How much is done, 0 to 1, where that is known.</param>
-public sealed record JobStep(JsonNode? Cursor, IReadOnlyDictionary<string, long> Counts, double? Share = null);
+public sealed record JobStep(JsonNode? Cursor, IReadOnlyDictionary<string, long> Counts, double? Share = null)
+{
+    /// <summary>The job is done, and had nothing to do.</summary>
+    public static JobStep NothingToDo { get; } = new(null, new Dictionary<string, long>());
+}
 
 /// <summary>A job ended without being done: what is wrong is wrong for good (a key that is not allowed to read, a backup that is not there).</summary>
 public sealed class JobFailedException(string message, Exception? inner = null) : Exception(message, inner);

@@ -145,7 +145,6 @@ internal static class PageEndpoints
         [nameof(SystemPage.S)] = await queries.ReadAsync(actions, context.RequestAborted),
         [nameof(SystemPage.Restore)] = actions.Backups.Restore is not null,
         [nameof(SystemPage.How)] = actions.Backups.How,
-        [nameof(SystemPage.WhyNoBackup)] = actions.Backups.WhyNone is { } why ? await why(context.RequestAborted) : null,
     });
 
     private static async Task<IResult> SettingsAsync(HttpContext context, RetentionSettings settings, IConfiguration configuration) => Render<SettingsPage>(new()

@@ -64,6 +64,9 @@ public sealed record SystemState
     /// <summary>The whole backups, newest first.</summary>
     public required IReadOnlyList<ShownBackup> Backups { get; init; }
 
+    /// <summary>Why there is never one, in a sentence; null where there is one after the first night.</summary>
+    public string? WhyNoBackup { get; init; }
+
     /// <summary>The oldest message waits too long.</summary>
     public bool IsLate => Waiting.OldestAt is { } at && Now - at > LateAfter;
 
@@ -71,7 +74,7 @@ public sealed record SystemState
     public bool SweepMissed => Sweep is { } last && Now - last.At > TimeSpan.FromHours(26);
 
     /// <summary>There is a sweep and no backup as young as it should be: the nights have begun, and the last one has none.</summary>
-    public bool BackupMissed => Sweep is not null && (Backups.Count == 0 ? Jobs.Any(j => j is { Name: "backup", State.Failed: not null }) : Now - Backups[0].At > BackupAge);
+    public bool BackupMissed => WhyNoBackup is null && Sweep is not null && (Backups.Count == 0 ? Jobs.Any(j => j is { Name: "backup", State.Failed: not null }) : Now - Backups[0].At > BackupAge);
 
     /// <summary>Jobs that failed, and have not been done since.</summary>
     public IEnumerable<JobState> FailedJobs => Jobs.Select(j => j.State).OfType<JobState>().Where(s => s.Failed is not null);
@@ -110,6 +113,7 @@ public sealed class SystemQueries(CustomerQueries customers, JobRunner jobs, IEn
             RunsEnded = real.Count(r => r.Status == RunStatus.Ended),
             Mails = mails.Where(m => m.Result != MailResult.Previewed).CountBy(m => m.Result).ToDictionary(),
             Backups = await actions.Backups.List(cancel),
+            WhyNoBackup = settings.Backup.Keep == 0 ? "Backups are switched off: the setting Backup:Keep is 0." : actions.Backups.WhyNone is { } why ? await why(cancel) : null,
         };
     }
 

@@ -13,6 +13,8 @@ namespace RetentionFunctions.Tests.Host;
 /// <summary>The nightly copy of the data file, and the way back to it.</summary>
 public sealed class BackupStories : IDisposable
 {
+    private static readonly Dictionary<string, string?> Kept = new() { ["Backup:Keep"] = "7" };
+
     private readonly TempFolder folder = new();
 
     public void Dispose() => folder.Dispose();
@@ -21,7 +23,7 @@ public sealed class BackupStories : IDisposable
     public async Task After_the_nights_sweep_there_is_a_backup_and_a_host_started_from_it_is_the_host_of_that_night()
     {
         string then;
-        await using (var host = await TestHost.StartAsync(data: folder.Path))
+        await using (var host = await TestHost.StartAsync(settings: Kept, data: folder.Path))
         {
             await host.StripeAsync(host.Ada.SignsUp(host.Now));
             await host.AdvanceAsync(TimeSpan.FromDays(1));
@@ -37,7 +39,7 @@ public sealed class BackupStories : IDisposable
         Assert.True(File.Exists(kept));
 
         var before = new Story();
-        await using var again = await TestHost.StartAsync(data: folder.Path);
+        await using var again = await TestHost.StartAsync(settings: Kept, data: folder.Path);
         Assert.Equal("active", (string)(await again.CustomerAsync(before.Customer))["status"]!);
     }
 
@@ -53,7 +55,7 @@ public sealed class BackupStories : IDisposable
     [Fact]
     public async Task The_system_page_shows_the_backup_and_starts_another_when_asked()
     {
-        await using var host = await TestHost.StartAsync(data: folder.Path);
+        await using var host = await TestHost.StartAsync(settings: Kept, data: folder.Path);
         Assert.Contains("the first is made after the next sweep", await host.Http.GetStringAsync("/system"));
         await host.AdvanceAsync(TimeSpan.FromDays(1));
         var page = await host.Http.GetStringAsync("/system");
@@ -65,11 +67,21 @@ public sealed class BackupStories : IDisposable
     [Fact]
     public async Task A_demo_which_can_be_played_again_is_not_backed_up_and_the_page_says_so()
     {
-        await using var host = await TestHost.StartAsync(data: folder.Path);
+        await using var host = await TestHost.StartAsync(settings: Kept, data: folder.Path);
         await DemoPlayer.BeginAsync(host.Services.GetRequiredService<ITables>(), new DemoYear(1, 1, 1, host.Now));
         await host.AdvanceAsync(TimeSpan.FromDays(2));
         Assert.Empty(FileBackup.List(folder.Path));
         Assert.Contains("is not backed up", await host.Http.GetStringAsync("/system"));
+        Assert.True((bool)(await SystemAsync(host))["well"]!);
+    }
+
+    [Fact]
+    public async Task Who_keeps_none_has_none_and_is_not_told_that_one_is_missing()
+    {
+        await using var host = await TestHost.StartAsync(settings: new() { ["Backup:Keep"] = "0" }, data: folder.Path);
+        await host.AdvanceAsync(TimeSpan.FromDays(3));
+        Assert.Empty(FileBackup.List(folder.Path));
+        Assert.Contains("Backup:Keep is 0", await host.Http.GetStringAsync("/system"));
         Assert.True((bool)(await SystemAsync(host))["well"]!);
     }
 
@@ -81,7 +93,7 @@ public sealed class BackupStories : IDisposable
     [InlineData("cut", "damaged")]
     public async Task What_is_no_backup_is_refused_and_the_data_stays(string what, string said)
     {
-        await using (var host = await TestHost.StartAsync(data: folder.Path)) await host.StripeAsync(host.Ada.SignsUp(host.Now));
+        await using (var host = await TestHost.StartAsync(settings: Kept, data: folder.Path)) await host.StripeAsync(host.Ada.SignsUp(host.Now));
         var data = Path.Combine(folder.Path, SqliteStore.FileName);
         var before = await File.ReadAllBytesAsync(data);
         var file = Path.Combine(folder.Path, "given.db");
@@ -108,7 +120,7 @@ public sealed class BackupStories : IDisposable
     [Fact]
     public async Task A_folder_in_use_is_not_put_back_under_a_running_host()
     {
-        await using var host = await TestHost.StartAsync(data: folder.Path);
+        await using var host = await TestHost.StartAsync(settings: Kept, data: folder.Path);
         await host.AdvanceAsync(TimeSpan.FromDays(1));
         Assert.Contains("in use", Assert.Throws<DataFolderException>(() => FileRestore.Run(folder.Path, FileBackup.List(folder.Path)[0].FullName, DateTimeOffset.UnixEpoch)).Message);
     }

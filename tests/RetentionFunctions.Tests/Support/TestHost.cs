@@ -44,6 +44,8 @@ internal sealed class TestHost : IAsyncDisposable
             ["AppEvents:WriteKey"] = WriteKey,
             ["Email:SendGrid:EventPublicKeys:0"] = MailProvider.PublicKey,
             ["Product:Name"] = "Acme",
+            // A copy of the file every night of every story is what takes long; those that are about it ask for it.
+            ["Backup:Keep"] = "0",
         }).AddInMemoryCollection(settings ?? []).Build();
         var app = await LocalHost.CreateAsync(
             new LocalOptions { Urls = "http://127.0.0.1:0", DataFolder = data ?? folder!.Path, Clock = clock is null ? null : DateTimeOffset.Parse(clock, CultureInfo.InvariantCulture) }, configuration, services: services);
