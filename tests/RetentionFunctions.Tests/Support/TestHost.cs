@@ -9,6 +9,7 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using RetentionFunctions.Intake.Stripe;
 using RetentionFunctions.Local;
+using RetentionFunctions.Local.Sqlite;
 
 namespace RetentionFunctions.Tests.Support;
 
@@ -49,6 +50,8 @@ internal sealed class TestHost : IAsyncDisposable
         }).AddInMemoryCollection(settings ?? []).Build();
         var app = await LocalHost.CreateAsync(
             new LocalOptions { Urls = "http://127.0.0.1:0", DataFolder = data ?? folder!.Path, Clock = clock is null ? null : DateTimeOffset.Parse(clock, CultureInfo.InvariantCulture) }, configuration, services: services);
+        // Stories are not about power cuts, and a commit that waits for the disk takes ten times as long.
+        app.Services.GetRequiredService<SqliteStore>().SurvivePowerCut(false);
         await app.StartAsync();
         return new TestHost(app, folder);
     }
