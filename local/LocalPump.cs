@@ -16,7 +16,7 @@ namespace RetentionFunctions.Local;
 /// On the simulated clock <see cref="AdvanceAsync"/> walks from one due time to the next.
 /// </summary>
 public sealed partial class LocalPump(
-    SqliteInbox inbox, SqliteDueTable due, InboxProcessor processor, FlowAdvance flows, DailySweep sweep, SandboxCopies sandbox, IntakeCounters counters, Nightly nightly, DemoProgress demo,
+    SqliteInbox inbox, SqliteDueTable due, InboxProcessor processor, FlowAdvance flows, DailySweep sweep, SandboxCopies sandbox, IntakeCounters counters, Nightly nightly, JobRunner jobs, DemoProgress demo,
     ITables tables, SqliteTables stored, LocalClock clock, RetentionSettings settings, ILogger<LocalPump> log) : BackgroundService
 {
     private const string SweepId = "daily-sweep";
@@ -27,6 +27,7 @@ public sealed partial class LocalPump(
     private const int Runs = 16;
 
     private readonly SemaphoreSlim working = new(1, 1);
+    private DateTimeOffset nudged;
     private readonly Dictionary<string, int> failures = new(StringComparer.Ordinal);
 
     /// <summary>Handles all that is queued or due at this moment.</summary>
@@ -141,6 +142,12 @@ public sealed partial class LocalPump(
             {
                 await SettleAsync(stoppingToken);
                 await counters.FlushAsync(stoppingToken);
+                // Now and then what stands still; on a simulated clock every night does.
+                if (!clock.IsSimulated && clock.GetUtcNow() - nudged >= JobRunner.Stuck)
+                {
+                    nudged = clock.GetUtcNow();
+                    await jobs.NudgeAsync(stoppingToken);
+                }
                 using (var waited = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken))
                 {
                     await Task.WhenAny(arrived, changed, Task.Delay(await UntilNextAsync(stoppingToken), TimeProvider.System, waited.Token));

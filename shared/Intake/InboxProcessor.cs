@@ -58,8 +58,9 @@ public sealed partial class InboxProcessor(BodyStore bodies, DeadLetters deadLet
     /// <summary>Keeps a message that failed too often, with its raw body and the last error.</summary>
     public async Task GiveUpAsync(InboxMessage message, int attempts, string lastError, CancellationToken cancel = default)
     {
-        Log.GivenUp(log, message.Id, attempts, lastError);
         if (await bodies.BodyOfAsync(message, cancel) is not { } body) return;
+        if (message.Kind == MessageKind.Job && await jobs.GiveUpAsync(body, lastError, cancel)) return;
+        Log.GivenUp(log, message.Id, attempts, lastError);
         await deadLetters.KeepAsync(message, body, $"Handling failed {attempts} times; the last time: {lastError}", attempts, clock.GetUtcNow(), cancel);
         RetentionTelemetry.Died(message.Kind, "given_up");
         await bodies.DoneAsync(message, cancel);

@@ -69,6 +69,9 @@ public sealed record JobState
     /// <summary>Why it failed, in words; null where it did not.</summary>
     public string? Failed { get; init; }
 
+    /// <summary>What was wrong when its step was given up for now; it is tried again within the hour. Null where the last step went well.</summary>
+    public string? Trouble { get; init; }
+
     /// <summary>When it was last done to the end, UTC, this time or an earlier one.</summary>
     public DateTimeOffset? DoneAt { get; init; }
 

@@ -69,6 +69,22 @@ public sealed partial class JobRunner(ITables tables, IInbox inbox, IEnumerable<
         if (!after.IsRunning) RetentionTelemetry.JobEnded(job.Name, after.Failed is null);
     }
 
+    /// <summary>
+    /// The step of a message failed as often as the queue tries. The job keeps where it stands and what was wrong, and <see cref="NudgeAsync"/> tries again: its message need not
+    /// be kept as a dead letter.
+    /// </summary>
+    /// <returns>False where the message is of no job that goes on.</returns>
+    public async Task<bool> GiveUpAsync(ReadOnlyMemory<byte> body, string lastError, CancellationToken cancel = default)
+    {
+        var message = Read(body);
+        var state = await tables.ChangeAsync<JobState>(Keys.Job(message.Job),
+            known => known is { IsRunning: true } && known.Number == message.Number && known.Steps == message.Step ? known with { Trouble = lastError } : null, cancel);
+        if (state is not { IsRunning: true } || state.Number != message.Number || state.Steps != message.Step) return false;
+        Log.Faltered(log, message.Job, lastError);
+        RetentionTelemetry.JobEnded(message.Job, done: false);
+        return true;
+    }
+
     /// <summary>Queues the next step of every job that has stood still for <see cref="Stuck"/>. For a timer.</summary>
     public async Task NudgeAsync(CancellationToken cancel = default)
     {
@@ -88,13 +104,13 @@ public sealed partial class JobRunner(ITables tables, IInbox inbox, IEnumerable<
         {
             var step = await job.StepAsync(state, cancel);
             var now = clock.GetUtcNow();
-            var moved = state with { Steps = state.Steps + 1, Cursor = step.Cursor, Counts = step.Counts, Share = step.Share, MovedAt = now };
+            var moved = state with { Steps = state.Steps + 1, Cursor = step.Cursor, Counts = step.Counts, Share = step.Share, MovedAt = now, Trouble = null };
             return step.Cursor is null ? moved with { EndedAt = now, DoneAt = now, Share = 1 } : moved;
         }
         catch (JobFailedException e)
         {
             var now = clock.GetUtcNow();
-            return state with { MovedAt = now, EndedAt = now, Failed = e.Message };
+            return state with { MovedAt = now, EndedAt = now, Failed = e.Message, Trouble = null };
         }
     }
 
@@ -129,6 +145,9 @@ public sealed partial class JobRunner(ITables tables, IInbox inbox, IEnumerable<
 
         [LoggerMessage(Level = LogLevel.Error, Message = "Job {Name} cannot go on: {Reason}")]
         public static partial void Failed(ILogger log, string name, string reason);
+
+        [LoggerMessage(Level = LogLevel.Error, Message = "A step of the job {Name} failed too often and is tried again later: {Reason}")]
+        public static partial void Faltered(ILogger log, string name, string reason);
 
         [LoggerMessage(Level = LogLevel.Warning, Message = "Job {Name} has not moved since {MovedAt} and is nudged")]
         public static partial void Nudged(ILogger log, string name, DateTimeOffset movedAt);

@@ -49,7 +49,7 @@ public static class RetentionTelemetry
     /// <summary>Requests that a door refused: a counter, by <see cref="Kind"/> and <see cref="Reason"/>.</summary>
     public const string RequestsRefused = "retention.requests.refused";
 
-    /// <summary>Jobs that came to an end: a counter, by <see cref="Job"/> and <see cref="Outcome"/> (<c>done</c>, <c>failed</c>).</summary>
+    /// <summary>Jobs that came to an end, or whose step was given up for now: a counter, by <see cref="Job"/> and <see cref="Outcome"/> (<c>done</c>, <c>failed</c>).</summary>
     public const string JobsEnded = "retention.jobs.ended";
 
     /// <summary>Requests that came in and could not be answered (5xx): a counter, by <see cref="Kind"/>, which is <c>web</c> for all but the doors.</summary>

@@ -76,8 +76,9 @@ public sealed record SystemState
     /// <summary>There is a sweep and no backup as young as it should be: the nights have begun, and the last one has none.</summary>
     public bool BackupMissed => WhyNoBackup is null && Sweep is not null && (Backups.Count == 0 ? Jobs.Any(j => j is { Name: "backup", State.Failed: not null }) : Now - Backups[0].At > BackupAge);
 
-    /// <summary>Jobs that failed, and have not been done since.</summary>
-    public IEnumerable<JobState> FailedJobs => Jobs.Select(j => j.State).OfType<JobState>().Where(s => s.Failed is not null);
+    /// <summary>Jobs that failed, and have not been done since, and those that cannot go on at the moment; with what is wrong.</summary>
+    public IEnumerable<(string Name, string Why)> FailedJobs => Jobs.Select(j => j.State).OfType<JobState>().Where(s => (s.Failed ?? s.Trouble) is not null)
+        .Select(s => (s.Name, s.Failed ?? $"{s.Trouble} It is tried again within the hour."));
 
     /// <summary>Nothing needs anybody.</summary>
     public bool IsWell => Pending.Count == 0 && !IsLate && DeadLetters == 0 && !SweepMissed && !BackupMissed && RunsStuck == 0 && Sweep?.Warning is null && !FailedJobs.Any();

@@ -127,6 +127,24 @@ public sealed class JobRunnerTests
         Assert.Equal([0, 1, 2], counting.Seen);
     }
 
+    [Fact]
+    public async Task A_step_that_is_given_up_keeps_the_job_where_it_stands_and_says_what_is_wrong_until_it_goes_on()
+    {
+        await runner.StartAsync("counting", "2026-03-01");
+        await runner.HandleAsync(queue.Messages.Dequeue().Body);
+        var second = queue.Messages.Dequeue();
+        Assert.True(await runner.GiveUpAsync(second.Body, "Stripe does not answer."));
+        Assert.Equal((true, "Stripe does not answer.", 1L), ((await StateAsync()).IsRunning, (await StateAsync()).Trouble, (await StateAsync()).Steps));
+        clock.Now = Night.AddMinutes(30);
+        await runner.NudgeAsync();
+        await DeliverAllAsync();
+        Assert.Equal((false, null), ((await StateAsync()).IsRunning, (await StateAsync()).Trouble));
+        Assert.Equal([0, 1, 2], counting.Seen);
+        // A late copy of what was given up is nobody's any more.
+        Assert.False(await runner.GiveUpAsync(second.Body, "late"));
+        Assert.Null((await StateAsync()).Trouble);
+    }
+
     [Theory]
     [InlineData("no json")]
     [InlineData("{}")]
