@@ -39,7 +39,7 @@ param sendGridApiKey string
 
 @secure()
 @minLength(20)
-@description('A restricted key of Stripe (rk_…): subscriptions and customer portal to write; customers, invoices, charges and events to read.')
+@description('A restricted key of Stripe (rk_…): subscriptions and customer portal to write; customers, payment methods, invoices, prices and events to read.')
 param stripeApiKey string
 
 @secure()

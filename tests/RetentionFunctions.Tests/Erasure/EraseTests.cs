@@ -2,10 +2,13 @@ using System.Net;
 using System.Text;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging.Abstractions;
+using RetentionFunctions.Erasure;
 using RetentionFunctions.Intake;
 using RetentionFunctions.Jobs;
 using RetentionFunctions.Local.Sqlite;
 using RetentionFunctions.Storage;
+using RetentionFunctions.Tests.Faults;
 using RetentionFunctions.Tests.Support;
 
 namespace RetentionFunctions.Tests.Erasure;
@@ -85,6 +88,19 @@ public sealed class EraseTests
         Assert.Equal(HttpStatusCode.NotFound, (await host.Http.DeleteAsync("/api/v1/customers/cus_nobody")).StatusCode);
         await host.StripeAsync(host.Ada.SignsUp(SignUp));
         Assert.Contains("/customers/erase", await host.Http.GetStringAsync($"/customers/{host.Ada.Customer}"));
+    }
+
+    [Fact]
+    public async Task Asking_twice_for_the_same_customer_is_asking_once_and_another_has_to_wait()
+    {
+        var (tables, inbox, clock) = (new FakeTables(), new MemoryInbox(), new StandingClock(SignUp));
+        var jobs = new JobRunner(tables, inbox, [new EraseJob(tables, [])], clock, NullLogger<JobRunner>.Instance);
+        var erasure = new CustomerErasure(tables, jobs, clock);
+        foreach (var id in new[] { "cus_Ada", "cus_Bob" }) await tables.UpsertAsync(Keys.Customer(id), new { id });
+        Assert.Equal(ErasureStart.Begun, await erasure.BeginAsync("cus_Ada"));
+        Assert.Equal(ErasureStart.Begun, await erasure.BeginAsync("cus_Ada"));
+        Assert.Equal(ErasureStart.AnotherIsRunning, await erasure.BeginAsync("cus_Bob"));
+        Assert.Equal(ErasureStart.NoSuchCustomer, await erasure.BeginAsync("cus_Eve"));
     }
 
     private static JsonObject Broken(Story story, DateTimeOffset at, int padding)
