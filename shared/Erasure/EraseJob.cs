@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using RetentionFunctions.Customers;
 using RetentionFunctions.Intake;
 using RetentionFunctions.Jobs;
@@ -54,6 +55,8 @@ public sealed class EraseJob(ITables tables, IEnumerable<IPersonalData> others) 
                 var (after, gone) = await RemoveIndexesAsync(person, at.After, cancel);
                 removed += gone;
                 if (after is not null) return Next(at with { After = after });
+                // Stripe's lists go on naming who is not deleted there, and subscriptions of those who are: read again, they would bring them back.
+                await tables.UpsertAsync(Keys.Erased(person.CustomerId), new JsonObject(), cancel);
                 // The last that is known of them.
                 await tables.DeleteAsync(Keys.Account(Name), cancel);
                 return new JobStep(null, new Dictionary<string, long> { ["removed"] = removed });
@@ -117,7 +120,7 @@ public sealed class EraseJob(ITables tables, IEnumerable<IPersonalData> others) 
             if (row.At.Partition != partition) Look();
             if (!row.At.Partition.StartsWith(BodyPrefix, StringComparison.Ordinal)) break;
             partition = row.At.Partition;
-            text.Write(Convert.FromBase64String((string)row.Read<System.Text.Json.Nodes.JsonObject>()["data"]!));
+            text.Write(Convert.FromBase64String((string)row.Read<JsonObject>()["data"]!));
         }
         Look();
         var removed = 0L;

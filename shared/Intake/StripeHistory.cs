@@ -76,7 +76,7 @@ public sealed class StripeHistory(ITables tables, StripeIntake stripe, FlowDispa
     private async Task CustomerAsync(StripeObject about, DateTimeOffset asOf, CancellationToken cancel)
     {
         var id = about.RequiredId("id");
-        if (about.Flag("deleted") == true) return;
+        if (about.Flag("deleted") == true || await stripe.IsErasedAsync(id, cancel)) return;
         var fact = new CustomerChanged(Stamp.Of(asOf, ListedInvoice.IdPrefix + id, "customer.updated"), id, StripeReader.Profile(about));
         await tables.ChangeAsync<Customer>(Keys.Customer(id), known => CustomerMerge.Apply(known ?? new Customer { Id = id }, fact), cancel);
         await stripe.IndexAsync(id, fact, cancel);
@@ -86,6 +86,7 @@ public sealed class StripeHistory(ITables tables, StripeIntake stripe, FlowDispa
     private async Task SubscriptionAsync(JsonElement subscription, JsonElement invoices, JsonElement? pending, JsonElement? prices, DateTimeOffset from, DateTimeOffset asOf, CancellationToken cancel)
     {
         var customerId = CustomerOf(subscription);
+        if (await stripe.IsErasedAsync(customerId, cancel)) return;
         var listed = Read(new StripeObject(subscription, "$.subscription"), asOf, ListedInvoice.IdPrefix);
         var own = invoices.EnumerateArray().Select((invoice, n) => ListedInvoice.Read(invoice, $"$.invoices[{n}]", listed.SubscriptionId, customerId)).OfType<ListedInvoice>().ToList();
         var waits = pending is { } items ? items.EnumerateArray().Select((item, n) => ListedLine.Pending(new StripeObject(item, $"$.pending[{n}]"), listed.SubscriptionId)).OfType<ListedLine>().ToList() : [];
@@ -136,6 +137,7 @@ public sealed class StripeHistory(ITables tables, StripeIntake stripe, FlowDispa
     private async Task DifferenceAsync(JsonElement subscription, DateTimeOffset asOf, CancellationToken cancel)
     {
         var customerId = CustomerOf(subscription);
+        if (await stripe.IsErasedAsync(customerId, cancel)) return;
         var listed = Read(new StripeObject(subscription, "$.subscription"), asOf, "listed:");
         for (var attempt = 1; ; attempt++)
         {

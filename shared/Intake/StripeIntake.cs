@@ -20,6 +20,7 @@ public sealed class StripeIntake(ITables tables, BodyStore bodies, UserTies ties
         var fact = StripeReader.Read(body, settings.Customers);
         if ((fact.CustomerId ?? await OwnerAsync(fact, cancel)) is { } customerId)
         {
+            if (past && await IsErasedAsync(customerId, cancel)) return;
             await ApplyAsync(customerId, [(fact, past)], [], cancel);
             return;
         }
@@ -49,6 +50,9 @@ public sealed class StripeIntake(ITables tables, BodyStore bodies, UserTies ties
         return fact.References.Count == 0 ? await tables.GetAsync(Keys.UnownedEvent(id), cancel) is not null
             : await tables.GetAsync(Keys.Orphan(fact.References[0].Kind, fact.References[0].Id, id), cancel) is not null;
     }
+
+    /// <summary>Whether a customer was erased: what Stripe's lists say of them is not read again. What Stripe sends anew is.</summary>
+    internal async Task<bool> IsErasedAsync(string customerId, CancellationToken cancel) => await tables.GetAsync(Keys.Erased(customerId), cancel) is not null;
 
     /// <summary>What follows from things of Stripe being known as a customer's: events that named only them are adopted, and flows are looked at.</summary>
     internal Task AdoptAsync(string customerId, IReadOnlyList<StripeReference> references, CancellationToken cancel) => ApplyAsync(customerId, [], references, cancel);

@@ -50,6 +50,9 @@ public sealed record PageFrame
     /// <summary>What the form before did, in words.</summary>
     public string? Done { get; init; }
 
+    /// <summary>Why the form before did nothing, in words.</summary>
+    public string? NotDone { get; init; }
+
     internal static async Task<PageFrame> OfAsync(HttpContext context)
     {
         var services = context.RequestServices;
@@ -75,19 +78,23 @@ public sealed record PageFrame
             Done = request.Query["done"].ToString() switch
             {
                 "stopped" => "The run is stopped. Nothing more is sent by it.",
-                "not-open" => "That run was not open any more.",
                 "replayed" => "The message is in the inbox again.",
                 "dropped" => "The message is dropped.",
                 "done" => "The note is done. It stays on the customer's page.",
                 "open" => "The note is open again.",
-                "no-note" => "That note was not there any more.",
                 "job-started" => "The job has started.",
-                "job-running" => "It is running already.",
                 "restore-started" => "The restore has begun. This page shows how far it is.",
-                "not-confirmed" => "Nothing was done: what was typed to confirm is not the same.",
                 "erasing" => "The customer is being erased. The job “erase” below shows when it is done.",
-                "erasing-another" => "Another customer is being erased at this moment. Try again in a minute.",
                 "reading" => "The history is being read.",
+                _ => null,
+            },
+            NotDone = request.Query["done"].ToString() switch
+            {
+                "not-open" => "That run was not open any more.",
+                "no-note" => "That note was not there any more.",
+                "job-running" => "It is running already.",
+                "not-confirmed" => "Nothing was done: what was typed to confirm is not the same.",
+                "erasing-another" => "Another customer is being erased at this moment. Try again in a minute.",
                 "reads-already" => "The history is being read already.",
                 "gone" => "That message was not there any more.",
                 _ => null,

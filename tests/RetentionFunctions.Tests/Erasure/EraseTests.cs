@@ -1,11 +1,15 @@
 using System.Net;
 using System.Text;
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging.Abstractions;
+using RetentionFunctions.Erasure;
 using RetentionFunctions.Intake;
 using RetentionFunctions.Jobs;
 using RetentionFunctions.Local.Sqlite;
 using RetentionFunctions.Storage;
+using RetentionFunctions.Tests.Faults;
 using RetentionFunctions.Tests.Support;
 
 namespace RetentionFunctions.Tests.Erasure;
@@ -63,6 +67,24 @@ public sealed class EraseTests
     }
 
     [Fact]
+    public async Task Reading_Stripes_history_again_does_not_bring_back_who_was_erased_but_a_new_event_of_Stripe_does()
+    {
+        await using var host = await TestHost.StartAsync("2026-01-05T10:00:00Z");
+        await host.StripeAsync(host.Ada.SignsUp(SignUp));
+        await host.Http.DeleteAsync($"/api/v1/customers/{host.Ada.Customer}");
+        await host.SettleAsync();
+        var listed = JsonDocument.Parse($$"""{"id":"{{host.Ada.Customer}}","object":"customer","created":1767600000,"email":"{{host.Ada.Email}}"}""").RootElement;
+        async Task ReadAsync(string customer) => await host.Services.GetRequiredService<IInbox>().EnqueueAsync([new InboxMessage(customer, $"history of {customer}", MessageKind.StripeHistory, StripeHistory.OfCustomer(listed, host.Now), host.Now)]);
+        await ReadAsync(host.Ada.Customer);
+        await host.SettleAsync();
+        Assert.Equal(HttpStatusCode.NotFound, (await host.Http.GetAsync($"/api/v1/customers/{host.Ada.Customer}")).StatusCode);
+        Assert.Empty(await SpeakOfAsync(host, host.Ada.Customer, host.Ada.Email));
+
+        await host.StripeAsync(host.Ada.CustomerUpdated(host.Now, host.Ada.Email));
+        Assert.Equal(HttpStatusCode.OK, (await host.Http.GetAsync($"/api/v1/customers/{host.Ada.Customer}")).StatusCode);
+    }
+
+    [Fact]
     public async Task An_app_user_whose_id_is_a_single_digit_takes_nobody_else_along()
     {
         await using var host = await TestHost.StartAsync("2026-01-05T10:00:00Z");
@@ -85,6 +107,19 @@ public sealed class EraseTests
         Assert.Equal(HttpStatusCode.NotFound, (await host.Http.DeleteAsync("/api/v1/customers/cus_nobody")).StatusCode);
         await host.StripeAsync(host.Ada.SignsUp(SignUp));
         Assert.Contains("/customers/erase", await host.Http.GetStringAsync($"/customers/{host.Ada.Customer}"));
+    }
+
+    [Fact]
+    public async Task Asking_twice_for_the_same_customer_is_asking_once_and_another_has_to_wait()
+    {
+        var (tables, inbox, clock) = (new FakeTables(), new MemoryInbox(), new StandingClock(SignUp));
+        var jobs = new JobRunner(tables, inbox, [new EraseJob(tables, [])], clock, NullLogger<JobRunner>.Instance);
+        var erasure = new CustomerErasure(tables, jobs, clock);
+        foreach (var id in new[] { "cus_Ada", "cus_Bob" }) await tables.UpsertAsync(Keys.Customer(id), new { id });
+        Assert.Equal(ErasureStart.Begun, await erasure.BeginAsync("cus_Ada"));
+        Assert.Equal(ErasureStart.Begun, await erasure.BeginAsync("cus_Ada"));
+        Assert.Equal(ErasureStart.AnotherIsRunning, await erasure.BeginAsync("cus_Bob"));
+        Assert.Equal(ErasureStart.NoSuchCustomer, await erasure.BeginAsync("cus_Eve"));
     }
 
     private static JsonObject Broken(Story story, DateTimeOffset at, int padding)

@@ -71,7 +71,12 @@ public sealed class BackupStories : IDisposable
         await DemoPlayer.BeginAsync(host.Services.GetRequiredService<ITables>(), new DemoYear(1, 1, 1, host.Now));
         await host.AdvanceAsync(TimeSpan.FromDays(2));
         Assert.Empty(FileBackup.List(folder.Path));
-        Assert.Contains("is not backed up", await host.Http.GetStringAsync("/system"));
+        var page = await host.Http.GetStringAsync("/system");
+        Assert.Contains("is not backed up", page);
+        // Nothing there claims that one was made, or offers to.
+        Assert.Contains("Makes none", page);
+        Assert.DoesNotContain("value=\"backup\"", page);
+        Assert.Contains("value=\"reconcile\"", page);
         Assert.True((bool)(await SystemAsync(host))["well"]!);
     }
 

@@ -53,6 +53,22 @@ public sealed class SqliteStoreTests : IAsyncDisposable
         Assert.Equal(["retention.db", "retention.lock"], Directory.GetFiles(_sqlite.Folder).Select(Path.GetFileName).Order());
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3_000)]
+    public async Task What_was_deleted_cannot_be_read_from_the_bytes_of_the_file(int times)
+    {
+        await Store.WriteAsync(writer => writer.Execute(Table));
+        await AddAsync("bob@example.com");
+        await AddAsync(string.Concat(Enumerable.Repeat("ada@example.com ", times)));
+        await _sqlite.ReopenAsync();
+        await Store.WriteAsync(writer => writer.Execute("DELETE FROM things WHERE name LIKE 'ada%'"));
+        await Store.DisposeAsync();
+        var bytes = System.Text.Encoding.Latin1.GetString(await File.ReadAllBytesAsync(Path.Combine(_sqlite.Folder, "retention.db")));
+        Assert.Contains("bob@example.com", bytes);
+        Assert.DoesNotContain("ada@example.com", bytes);
+    }
+
     [Fact]
     public async Task The_file_syncs_every_commit_to_the_disk()
     {

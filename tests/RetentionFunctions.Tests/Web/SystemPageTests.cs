@@ -116,6 +116,16 @@ public sealed class SystemPageTests
         Assert.Single(host.Restored);
     }
 
+    [Theory]
+    [InlineData("job-started", "<p class=\"done\" role=\"status\">The job has started.")]
+    [InlineData("not-confirmed", "<p class=\"warning\" role=\"status\">Nothing was done")]
+    [InlineData("job-running", "<p class=\"warning\" role=\"status\">It is running already.")]
+    public async Task What_a_form_did_not_do_does_not_look_like_success(string done, string said)
+    {
+        await using var host = await HostedPipeline.StartAsync();
+        Assert.Contains(said, await host.Client.GetStringAsync($"/system?done={done}"));
+    }
+
     private static Task SweptAsync(HostedPipeline host, DateTimeOffset at, string? warning = null) =>
         host.Tables.UpsertAsync(Keys.Account("last-sweep"), new SweepResult { At = at, Customers = 3, Tiers = new Dictionary<HealthTier, int>(), Candidates = 0, Started = 0, Warning = warning });
 
