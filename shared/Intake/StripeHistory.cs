@@ -87,6 +87,7 @@ public sealed class StripeHistory(ITables tables, StripeIntake stripe, FlowDispa
     {
         var customerId = CustomerOf(subscription);
         var listed = Read(new StripeObject(subscription, "$.subscription"), asOf, ListedInvoice.IdPrefix);
+        if (await stripe.IsOfErasedAsync(customerId, listed.Stamp.At, cancel)) return;
         var own = invoices.EnumerateArray().Select((invoice, n) => ListedInvoice.Read(invoice, $"$.invoices[{n}]", listed.SubscriptionId, customerId)).OfType<ListedInvoice>().ToList();
         var waits = pending is { } items ? items.EnumerateArray().Select((item, n) => ListedLine.Pending(new StripeObject(item, $"$.pending[{n}]"), listed.SubscriptionId)).OfType<ListedLine>().ToList() : [];
         var priced = prices is { } given ? given.EnumerateObject().ToDictionary(p => p.Name, p => p.Value, StringComparer.Ordinal) : [];
@@ -137,6 +138,7 @@ public sealed class StripeHistory(ITables tables, StripeIntake stripe, FlowDispa
     {
         var customerId = CustomerOf(subscription);
         var listed = Read(new StripeObject(subscription, "$.subscription"), asOf, "listed:");
+        if (await stripe.IsOfErasedAsync(customerId, listed.Stamp.At, cancel)) return;
         for (var attempt = 1; ; attempt++)
         {
             var found = await tables.GetAsync<Customer>(Keys.Customer(customerId), cancel);
