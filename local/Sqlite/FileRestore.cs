@@ -26,7 +26,8 @@ public static class FileRestore
         var fresh = data + ".restoring";
         File.Copy(backup, fresh, overwrite: true);
         string? kept = null;
-        if (File.Exists(data))
+        // Also where only the log stands: a restore that broke off here left it, and SQLite would play it into the backup.
+        if (Parts.Any(part => File.Exists(data + part)))
         {
             kept = Path.Combine(folder, $"retention-replaced-{now.UtcDateTime.ToString("yyyy-MM-dd-HHmm-ss", CultureInfo.InvariantCulture)}.db");
             foreach (var part in Parts)

@@ -18,8 +18,11 @@ public sealed class RestoreJob(ITables tables, IBackupStore store, Backups backu
 
     private const int ChecksPerStep = 20;
 
+    /// <summary>The name of the job.</summary>
+    public const string JobName = "restore";
+
     /// <inheritdoc/>
-    public string Name => "restore";
+    public string Name => JobName;
 
     /// <summary>What the job is started for, for a backup.</summary>
     public static string OccasionOf(string backup, DateTimeOffset askedAt) => $"{backup}|{askedAt.UtcDateTime:O}";

@@ -7,15 +7,15 @@ namespace RetentionFunctions.Backup;
 /// <summary>
 /// What becomes of each row when the tables go back to a backup. Pure. All is as it was then, but what the world has seen since cannot be taken back: e-mails that were sent
 /// and the runs that sent them stay, so that nobody gets one twice; who unsubscribed stays unsubscribed; keys with which links and cookies were signed stay good;
-/// what waits to be handled stays.
+/// what waits to be handled stays. What the app told stays too: nobody can be asked for it again, and days that were lost would look like silence.
 /// </summary>
 internal static class RestoreRule
 {
-    // Of a customer's rows: what was done to people, and what the founder wrote.
-    private static readonly HashSet<string> StayingNouns = ["mail", "run", "note"];
+    // Of a customer's rows: what was done to people, what the founder wrote, what the app told.
+    private static readonly HashSet<string> StayingNouns = ["mail", "run", "note", "activity", "moved"];
 
     // Partitions that stay as they are now.
-    private static readonly string[] StayingPartitions = ["x-protection", "x-jobs", "x-counters", "dead-letters", "body|"];
+    private static readonly string[] StayingPartitions = ["x-protection", "x-jobs", "x-counters", "x-erased", "x-user|", "x-email|", "dead-letters", "body|"];
 
     // Of a customer's own row, whatever the rest goes back to.
     private static readonly string[] StayingFields = ["openRuns", "lastStarts", "lastMarketingMailAt", "unsubscribed", "suppressed"];

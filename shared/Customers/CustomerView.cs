@@ -17,12 +17,12 @@ public sealed record CustomerView(Customer Customer, string ETag, IReadOnlyList<
         return new CustomerView(WithApp(found.Value, activities), found.ETag, activities);
     }
 
-    /// <summary>The customer with the latest that the app said of any of its users.</summary>
+    /// <summary>The customer with the latest that the app said of any of its users; of users who belong to another customer by now nothing stays.</summary>
     public static Customer WithApp(Customer customer, IEnumerable<Activity> activities)
     {
         AppTraits? app = null;
         foreach (var activity in activities) app = Latest(app, activity.App);
-        return app is null || app == customer.App ? customer : customer with { App = app };
+        return app == customer.App ? customer : customer with { App = app };
     }
 
     /// <summary>Puts two sayings together: each field from the later one that says it.</summary>

@@ -33,32 +33,42 @@ public sealed class EraseJob(ITables tables, IEnumerable<IPersonalData> others) 
     /// <inheritdoc/>
     public string Name => "erase";
 
+    /// <summary>Where it stands who is erased, by the occasion of the job.</summary>
+    internal static RowKey Named(string occasion) => Keys.Account($"erase {occasion}");
+
     /// <inheritdoc/>
     public async Task<JobStep> StepAsync(JobState state, CancellationToken cancel)
     {
-        if (await tables.GetAsync<Person>(Keys.Account(Name), cancel) is not { Value: var person }) throw new JobFailedException("Nobody is named who should be erased: ask again from the customer's page.");
+        var named = Named(state.Occasion);
+        if (await tables.GetAsync<Person>(named, cancel) is not { Value: var person })
+        {
+            // The last step, once more: it had removed that too.
+            if (state.Cursor.Deserialize<Position>(TablesExtensions.Json) is { Phase: Phase.Indexes }) return new JobStep(null, state.Counts);
+            throw new JobFailedException("Nobody is named who should be erased: ask again from the customer's page.");
+        }
         var at = state.Cursor.Deserialize<Position>(TablesExtensions.Json) ?? new Position(Phase.Who, null);
         var removed = state.Counts.GetValueOrDefault("removed");
         switch (at.Phase)
         {
             case Phase.Who:
-                var last = await WhoAsync(person, at.After, cancel);
+                var last = await WhoAsync(person, named, at.After, cancel);
                 return Next(last is null ? new Position(Phase.Rows, null) : at with { After = last });
             case Phase.Rows:
-                foreach (var id in person.Ids) removed += await RemoveRowsAsync(id, cancel);
-                foreach (var other in others) await other.EraseAsync(person.CustomerId, cancel);
+                // First of all: what Stripe said before this moment must not bring them back, however often and late it comes.
+                await tables.UpsertAsync(Keys.Erased(person.CustomerId), new Erased(state.StartedAt), cancel);
+                removed += await RemoveAllRowsAsync(person, cancel);
                 return Next(new Position(Phase.Bodies, null));
             case Phase.Bodies:
                 removed += await RemoveLettersAsync(person, cancel) + await RemoveBodiesAsync(person, cancel);
                 return Next(new Position(Phase.Indexes, null));
             default:
-                var (after, gone) = await RemoveIndexesAsync(person, at.After, cancel);
+                var (after, gone) = await RemoveIndexesAsync(person, named, at.After, cancel);
                 removed += gone;
                 if (after is not null) return Next(at with { After = after });
-                // Stripe's lists go on naming who is not deleted there, and subscriptions of those who are: read again, they would bring them back.
-                await tables.UpsertAsync(Keys.Erased(person.CustomerId), new JsonObject(), cancel);
+                // What came in since, while the indexes still led to them.
+                removed += await RemoveAllRowsAsync(person, cancel);
                 // The last that is known of them.
-                await tables.DeleteAsync(Keys.Account(Name), cancel);
+                await tables.DeleteAsync(named, cancel);
                 return new JobStep(null, new Dictionary<string, long> { ["removed"] = removed });
         }
 
@@ -66,7 +76,7 @@ public sealed class EraseJob(ITables tables, IEnumerable<IPersonalData> others) 
     }
 
     // The addresses and the app users, from the indexes. A user who was once tied and then to another is not theirs any more; what was counted meanwhile lies in their rows.
-    private async Task<RowKey?> WhoAsync(Person person, RowKey? after, CancellationToken cancel)
+    private async Task<RowKey?> WhoAsync(Person person, RowKey named, RowKey? after, CancellationToken cancel)
     {
         if (after is null && await tables.GetAsync<Customer>(Keys.Customer(person.CustomerId), cancel) is { Value: var customer })
             person.Emails.UnionWith(new[] { customer.Email, customer.Profile.Email, customer.BillingEmail }.OfType<string>());
@@ -74,15 +84,39 @@ public sealed class EraseJob(ITables tables, IEnumerable<IPersonalData> others) 
         {
             if (Keys.UserOfTie(row.At) is { } user)
             {
-                if (row.Read<UserTie>().CustomerId == person.CustomerId) person.Users.Add(user);
+                if (row.Read<UserTie>() is not { } tie || tie.CustomerId != person.CustomerId) return;
+                person.Users.Add(user);
+                person.FormerCustomers.UnionWith(tie.Former.Where(id => id != person.CustomerId && id != Keys.UntiedUser(user)));
             }
             else if (Keys.EmailOf(row.At) is { } email && Keys.Parts(row.At.Key) is ["customer", var id] && id == person.CustomerId)
             {
                 person.Emails.Add(email);
             }
         }, cancel);
-        await tables.UpsertAsync(Keys.Account(Name), person, cancel);
+        await tables.UpsertAsync(named, person, cancel);
         return last;
+    }
+
+    private async Task<long> RemoveAllRowsAsync(Person person, CancellationToken cancel)
+    {
+        var removed = 0L;
+        foreach (var id in person.Ids) removed += await RemoveRowsAsync(id, cancel);
+        foreach (var id in person.FormerCustomers) removed += await RemoveUsersRowsAsync(id, person, cancel);
+        foreach (var other in others) await other.EraseAsync(person.CustomerId, cancel);
+        return removed;
+    }
+
+    // What their app users left with a customer to whom they belonged before: counters with the user's name, markers of events.
+    private async Task<long> RemoveUsersRowsAsync(string formerCustomer, Person person, CancellationToken cancel)
+    {
+        var keys = new List<string>();
+        var bucket = Keys.Bucket(formerCustomer);
+        await foreach (var row in tables.QueryAsync(Keys.WholePartition(bucket), cancel))
+            if (Keys.Parts(row.At.Key) is ["activity" or "moved" or "event", var owner, var source] && owner == formerCustomer
+                && person.Users.Any(user => source == user || source.StartsWith($"{user} before ", StringComparison.Ordinal) || source.StartsWith($"{user}:", StringComparison.Ordinal)))
+                keys.Add(row.At.Key);
+        await RemoveAsync(bucket, keys, cancel);
+        return keys.Count;
     }
 
     // A customer's rows, or those of an app user before the tie: one bucket, every noun.
@@ -134,12 +168,12 @@ public sealed class EraseJob(ITables tables, IEnumerable<IPersonalData> others) 
         }
     }
 
-    private async Task<(RowKey? After, long Removed)> RemoveIndexesAsync(Person person, RowKey? after, CancellationToken cancel)
+    private async Task<(RowKey? After, long Removed)> RemoveIndexesAsync(Person person, RowKey named, RowKey? after, CancellationToken cancel)
     {
         var theirs = new List<RowKey>();
         var last = await EachAsync(after ?? new RowKey(FirstIndex, ""), RowsPerStep, row =>
         {
-            if (row.At == Keys.Account(Name) || Keys.IsJob(row.At)) return;
+            if (row.At == named || Keys.IsJob(row.At)) return;
             var isTheirs = Keys.UserOfTie(row.At) is { } user ? person.Users.Contains(user)
                 : Keys.EmailOf(row.At) is not null && Keys.Parts(row.At.Key) is [var noun, var id] ? noun == "user" ? person.Users.Contains(id) : id == person.CustomerId
                 : person.IsIn(row.Body.Span) || person.IsIn(Encoding.UTF8.GetBytes(row.At.Key));
@@ -179,6 +213,10 @@ public sealed class EraseJob(ITables tables, IEnumerable<IPersonalData> others) 
     private sealed record Position(Phase Phase, RowKey? After);
 }
 
+/// <summary>That a customer was erased: kept for good, under a hash of the id, so that it says nothing of whoever does not know the id.</summary>
+/// <param name="At">When it was begun: what Stripe says happened at or before then is not taken in again.</param>
+public sealed record Erased(DateTimeOffset At);
+
 /// <summary>Who is being erased. Kept only until it is done.</summary>
 public sealed record Person
 {
@@ -187,6 +225,9 @@ public sealed record Person
 
     /// <summary>The app users tied to them.</summary>
     public HashSet<string> Users { get; init; } = new(StringComparer.Ordinal);
+
+    /// <summary>Other customers to whom those users belonged before.</summary>
+    public HashSet<string> FormerCustomers { get; init; } = new(StringComparer.Ordinal);
 
     /// <summary>Every address of theirs.</summary>
     public HashSet<string> Emails { get; init; } = new(StringComparer.OrdinalIgnoreCase);

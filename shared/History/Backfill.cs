@@ -133,7 +133,7 @@ public sealed class Backfill(IBillingHistory billing, IInbox inbox, BodyStore bo
 
     private InboxMessage Message(JobState state, string session, string id, ReadOnlyMemory<byte> body) =>
         // Not the event's own id: the queue must not take the door's for a copy of ours.
-        new(session, string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{ListedInvoice.IdPrefix}{state.Number}:{id}"), MessageKind.StripeHistory, body, clock.GetUtcNow());
+        new(session, string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{ListedInvoice.IdPrefix}{state.StartedAt.ToUnixTimeMilliseconds()}:{id}"), MessageKind.StripeHistory, body, clock.GetUtcNow());
 
     private static string Id(JsonElement thing) => thing.GetProperty("id").GetString()!;
 

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.Logging;
+using RetentionFunctions.Backup;
 using RetentionFunctions.Customers;
 using RetentionFunctions.Intake;
 using RetentionFunctions.Intake.Stripe;
@@ -11,7 +12,7 @@ namespace RetentionFunctions.History;
 
 /// <summary>
 /// Every night: what did we miss? First the events of the last three days, or of all days since the last night that this was done, at most the thirty that Stripe keeps
-/// them: those that never arrived are put into the inbox as they are. Then every subscription is compared with ours; where Stripe has it otherwise, it is put right
+/// them, and after a restore of those since the backup: those that never arrived are put into the inbox as they are. Then every subscription is compared with ours; where Stripe has it otherwise, it is put right
 /// as of now. So an outage of up to a month loses nothing, and a longer one only the moments between.
 /// </summary>
 public sealed partial class Reconcile(IBillingHistory billing, IInbox inbox, BodyStore bodies, StripeIntake stripe, StripeHistory history, StripeMode mode, ITables tables, TimeProvider clock, ILogger<Reconcile> log) : INightlyJob
@@ -37,7 +38,7 @@ public sealed partial class Reconcile(IBillingHistory billing, IInbox inbox, Bod
         BillingPage page;
         try
         {
-            page = await billing.ListAsync(new BillingQuery(list) { After = (string?)state.Cursor?["after"], CreatedFrom = list == BillingList.Events ? Since(state) : null }, cancel);
+            page = await billing.ListAsync(new BillingQuery(list) { After = (string?)state.Cursor?["after"], CreatedFrom = list == BillingList.Events ? Since(state, await RestoredAsync(state, cancel)) : null }, cancel);
         }
         catch (BillingForbiddenException e)
         {
@@ -63,12 +64,21 @@ public sealed partial class Reconcile(IBillingHistory billing, IInbox inbox, Bod
     }
 
     // An hour more, as an event may have been made just before the last time and been on its way.
-    private static DateTimeOffset Since(JobState state)
+    private static DateTimeOffset Since(JobState state, DateTimeOffset? restored)
     {
         var since = state.StartedAt - LookBack;
         if (state.DoneAt is { } done && done.AddHours(-1) < since) since = done.AddHours(-1);
+        if (restored is { } backup && backup.AddHours(-1) < since) since = backup.AddHours(-1);
         return since > state.StartedAt - Backfill.EventsKept ? since : state.StartedAt - Backfill.EventsKept;
     }
+
+    // Since the tables were put back to a backup nothing of after that backup is known, however many nights had looked at it: when it was begun, where no night
+    // has been done well after that: one that ended soon after may have looked before.
+    private async Task<DateTimeOffset?> RestoredAsync(JobState state, CancellationToken cancel) =>
+        await tables.GetAsync<JobState>(Keys.Job(RestoreJob.JobName), cancel) is { Value: { } restore } && (restore.EndedAt is not { } ended || ended.AddDays(1) >= state.DoneAt)
+            ? BackupJob.StartedAt(RestoreJob.BackupOf(restore.Occasion)) : null;
+
+    private static DateTimeOffset? Ended(JsonElement subscription) => new StripeObject(subscription, "$.subscription").Time("ended_at");
 
     private async Task<List<InboxMessage>> EventsAsync(JobState state, BillingPage page, HashSet<string> fed, Dictionary<string, long> counts, CancellationToken cancel)
     {
@@ -105,6 +115,10 @@ public sealed partial class Reconcile(IBillingHistory billing, IInbox inbox, Bod
             if (customer?.Subscriptions.FirstOrDefault(s => s.Latest.SubscriptionId == id) is { } known)
             {
                 if (!history.Differs(known.Latest, subscription, page.AsOf)) continue;
+            }
+            else if (customer is null && await stripe.IsOfErasedAsync(customerId, Ended(subscription) ?? page.AsOf, cancel))
+            {
+                continue;
             }
             else if (!imported && !(state.DoneAt is { } done && DateTimeOffset.FromUnixTimeSeconds(subscription.GetProperty("created").GetInt64()) >= done - LookBack))
             {

@@ -1,4 +1,5 @@
 using RetentionFunctions.Customers;
+using RetentionFunctions.Erasure;
 using RetentionFunctions.Flows;
 using RetentionFunctions.Intake.Stripe;
 using RetentionFunctions.Settings;
@@ -20,7 +21,6 @@ public sealed class StripeIntake(ITables tables, BodyStore bodies, UserTies ties
         var fact = StripeReader.Read(body, settings.Customers);
         if ((fact.CustomerId ?? await OwnerAsync(fact, cancel)) is { } customerId)
         {
-            if (past && await IsErasedAsync(customerId, cancel)) return;
             await ApplyAsync(customerId, [(fact, past)], [], cancel);
             return;
         }
@@ -46,13 +46,19 @@ public sealed class StripeIntake(ITables tables, BodyStore bodies, UserTies ties
             // Fed where it is not there yet: then the founder sees it there, with its reason.
             return await tables.GetAsync(Keys.DeadLetter(id), cancel) is not null;
         }
-        if ((fact.CustomerId ?? await OwnerAsync(fact, cancel)) is { } customerId) return await tables.GetAsync(Keys.Event(customerId, id), cancel) is not null;
+        if ((fact.CustomerId ?? await OwnerAsync(fact, cancel)) is { } customerId)
+            return await tables.GetAsync(Keys.Event(customerId, id), cancel) is not null || await IsOfErasedAsync(customerId, fact.Stamp.At, cancel);
         return fact.References.Count == 0 ? await tables.GetAsync(Keys.UnownedEvent(id), cancel) is not null
             : await tables.GetAsync(Keys.Orphan(fact.References[0].Kind, fact.References[0].Id, id), cancel) is not null;
     }
 
-    /// <summary>Whether a customer was erased: what Stripe's lists say of them is not read again. What Stripe sends anew is.</summary>
-    internal async Task<bool> IsErasedAsync(string customerId, CancellationToken cancel) => await tables.GetAsync(Keys.Erased(customerId), cancel) is not null;
+    /// <summary>Whether a customer was erased after this happened: then it is not taken in. What happens later brings a customer back who was not deleted at Stripe.</summary>
+    internal async Task<bool> IsOfErasedAsync(string customerId, DateTimeOffset at, CancellationToken cancel) =>
+        await tables.GetAsync<Erased>(Keys.Erased(customerId), cancel) is { Value: var erased } && at <= erased.At;
+
+    /// <summary>Whether a customer was erased, and nothing has come of them since: then what Stripe's lists say of them is not read. They go on naming who is not deleted there.</summary>
+    internal async Task<bool> IsErasedAsync(string customerId, CancellationToken cancel) =>
+        await tables.GetAsync(Keys.Customer(customerId), cancel) is null && await tables.GetAsync(Keys.Erased(customerId), cancel) is not null;
 
     /// <summary>What follows from things of Stripe being known as a customer's: events that named only them are adopted, and flows are looked at.</summary>
     internal Task AdoptAsync(string customerId, IReadOnlyList<StripeReference> references, CancellationToken cancel) => ApplyAsync(customerId, [], references, cancel);
@@ -68,6 +74,7 @@ public sealed class StripeIntake(ITables tables, BodyStore bodies, UserTies ties
         {
             // From here on: what follows from the state that results. A delivery that finds the marker does all of it again, so that a crash in between is repaired.
             var news = await WriteAsync(customerId, next.Fact, next.Past, cancel) ?? News.Everything(next.Fact);
+            if (news.OfErased) continue;
             written = news.Written;
             await IndexAsync(customerId, next.Fact, news, cancel);
             await FindAsync(news.References);
@@ -113,6 +120,8 @@ public sealed class StripeIntake(ITables tables, BodyStore bodies, UserTies ties
     private async Task<News?> TryWriteAsync(string customerId, StripeFact fact, bool past, string? marker, CancellationToken cancel)
     {
         var found = await tables.GetAsync<Customer>(Keys.Customer(customerId), cancel);
+        // Asked only where there is no such customer: once in the life of each.
+        if (found is null && await IsOfErasedAsync(customerId, fact.Stamp.At, cancel)) return News.Erased;
         var before = found?.Value ?? new Customer { Id = customerId };
         var after = CustomerMerge.Apply(before, fact);
         IReadOnlyList<Write> ledger = [];
@@ -221,6 +230,11 @@ public sealed class StripeIntake(ITables tables, BodyStore bodies, UserTies ties
     {
         /// <summary>The customer as it was written; null where it was handled before.</summary>
         public Customer? Written { get; init; }
+
+        /// <summary>It was not taken in: the customer was erased since.</summary>
+        public bool OfErased { get; init; }
+
+        public static News Erased { get; } = new([], null) { OfErased = true };
 
         public static News Everything(StripeFact fact) => new(fact.References, AddressOf(fact));
 

@@ -45,6 +45,9 @@ public sealed record JobState
     /// <summary>What it was started for: a day, or something the founder gave. The same occasion starts it once.</summary>
     public required string Occasion { get; init; }
 
+    /// <summary>The night for which it was last started, this time or an earlier one; null where it never was.</summary>
+    public DateOnly? Night { get; init; }
+
     /// <summary>When it was started, UTC.</summary>
     public required DateTimeOffset StartedAt { get; init; }
 

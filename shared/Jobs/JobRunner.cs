@@ -29,13 +29,26 @@ public sealed partial class JobRunner(ITables tables, IInbox inbox, IEnumerable<
     /// <param name="occasion">What for: the same again starts nothing.</param>
     /// <param name="cancel">Gives up.</param>
     /// <exception cref="ArgumentException">There is no such job.</exception>
-    public async Task<bool> StartAsync(string name, string occasion, CancellationToken cancel = default)
+    public Task<bool> StartAsync(string name, string occasion, CancellationToken cancel = default) => StartAsync(name, occasion, night: null, cancel);
+
+    /// <summary>Starts a job for a night. False where it is running, or was started for this night already, also where it was started by hand since.</summary>
+    /// <param name="name">One of <see cref="Names"/>.</param>
+    /// <param name="night">The day of the sweep.</param>
+    /// <param name="cancel">Gives up.</param>
+    /// <exception cref="ArgumentException">There is no such job.</exception>
+    public Task<bool> StartAsync(string name, DateOnly night, CancellationToken cancel = default) =>
+        StartAsync(name, night.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture), night, cancel);
+
+    private async Task<bool> StartAsync(string name, string occasion, DateOnly? night, CancellationToken cancel)
     {
         if (!byName.ContainsKey(name)) throw new ArgumentException($"There is no job '{name}'; there are: {string.Join(", ", Names)}.", nameof(name));
         var now = clock.GetUtcNow();
         var known = await tables.GetAsync<JobState>(Keys.Job(name), cancel);
-        if (known is { Value: var before } && (before.IsRunning || before.Occasion == occasion)) return false;
-        var state = new JobState { Name = name, Number = (known?.Value.Number ?? 0) + 1, Occasion = occasion, StartedAt = now, MovedAt = now, DoneAt = known?.Value.DoneAt };
+        if (known is { Value: var before } && (before.IsRunning || before.Occasion == occasion || (night is not null && before.Night == night))) return false;
+        var state = new JobState
+        {
+            Name = name, Number = (known?.Value.Number ?? 0) + 1, Occasion = occasion, Night = night ?? known?.Value.Night, StartedAt = now, MovedAt = now, DoneAt = known?.Value.DoneAt,
+        };
         var kept = known is null ? await tables.TryInsertAsync(Keys.Job(name), state, cancel) : await tables.TryReplaceAsync(Keys.Job(name), state, known.ETag, cancel);
         // Somebody else started it at this moment.
         if (!kept) return false;
@@ -117,7 +130,8 @@ public sealed partial class JobRunner(ITables tables, IInbox inbox, IEnumerable<
     private Task EnqueueAsync(JobState state, string? replay, CancellationToken cancel)
     {
         var body = JsonSerializer.SerializeToUtf8Bytes(new JobMessage(state.Name, state.Number, state.Steps), TablesExtensions.Json);
-        var id = string.Create(CultureInfo.InvariantCulture, $"job:{state.Name}:{state.Number}:{state.Steps}");
+        // With the time of the start: a queue remembers ids for days, and in a table that was lost, or put back, numbers begin anew.
+        var id = string.Create(CultureInfo.InvariantCulture, $"job:{state.Name}:{state.Number}:{state.StartedAt.ToUnixTimeMilliseconds()}:{state.Steps}");
         return inbox.EnqueueAsync([new InboxMessage($"job:{state.Name}", id, MessageKind.Job, body, clock.GetUtcNow()) { Replay = replay }], cancel);
     }
 

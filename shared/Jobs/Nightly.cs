@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace RetentionFunctions.Jobs;
 
 /// <summary>A job that is started once a day, after the sweep.</summary>
@@ -13,7 +11,7 @@ public sealed class Nightly(JobRunner runner, IEnumerable<IJob> jobs)
     /// <param name="cancel">Gives up; the next call goes on.</param>
     public async Task StartAsync(DateOnly on, CancellationToken cancel = default)
     {
-        foreach (var job in jobs.OfType<INightlyJob>()) await runner.StartAsync(job.Name, on.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture), cancel);
+        foreach (var job in jobs.OfType<INightlyJob>()) await runner.StartAsync(job.Name, on, cancel);
         await runner.NudgeAsync(cancel);
     }
 }

@@ -80,7 +80,7 @@ internal static class SettingRules
         new(typeof(CustomerSettings), nameof(CustomerSettings.TierBShare)) { Min = 0, Max = 1, Because = "it is a share of all paying customers" },
         new(typeof(CustomerSettings), nameof(CustomerSettings.TierAFrom)) { Min = 0, Because = "MRR is never below 0" },
 
-        new(typeof(BackupSettings), nameof(BackupSettings.Keep)) { Min = 0, Max = 90, Because = "storage is paid for; 0 makes none" },
+        new(typeof(BackupSettings), nameof(BackupSettings.Keep)) { Min = 0, Max = 30, Because = "what is older than 35 days is deleted on Azure in any case; 0 makes none" },
         new(typeof(SweepSettings), nameof(SweepSettings.Hour)) { Min = 0, Max = 23, Because = "it is an hour of the day" },
 
         new(typeof(FlowSettings), nameof(FlowSettings.MaxStartsPerDay)) { Min = 0, Max = 100_000, Because = "it counts starts; 0 starts none" },

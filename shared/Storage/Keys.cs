@@ -161,7 +161,7 @@ public static class Keys
     /// <summary>What the sweeps of all days found, in order of time.</summary>
     public static KeyRange Sweeps => Range("x-sweeps", "sweep|");
 
-    /// <summary>That a customer was erased: by a hash, which says nothing of whom it was.</summary>
+    /// <summary>That a customer was erased. By the SHA-256 of the id, which nobody finds the id by.</summary>
     public static RowKey Erased(string customerId) => new("x-erased", $"customer|{Convert.ToHexStringLower(Hash(customerId))}");
 
     /// <summary>Where a job stands.</summary>

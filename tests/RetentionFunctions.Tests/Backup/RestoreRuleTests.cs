@@ -12,6 +12,9 @@ public sealed class RestoreRuleTests
         { "an e-mail that was sent", Keys.Mail("cus_1", "win-back", "2026-03-01", 1) },
         { "the run that sent it", Keys.Run("cus_1", "win-back", "2026-03-01") },
         { "a note", Keys.Note("cus_1", "n1") },
+        { "what the app told of a user", Keys.Activity("cus_1", "user-1") },
+        { "whose user it is", Keys.UserTie("user-1") },
+        { "whose address it is", Keys.EmailOfCustomer("a@example.com", "cus_1") },
         { "a key with which links were signed", Keys.ProtectionKey("k1") },
         { "where a job stands", Keys.Job("restore") },
         { "a message that waits to be replayed", Keys.DeadLetter("evt_1") },
@@ -33,7 +36,7 @@ public sealed class RestoreRuleTests
         { "the marker of an event, which is then handled again", Keys.Event("cus_1", "evt_1") },
         { "an invoice", Keys.Invoice("cus_1", "in_1") },
         { "a score", Keys.Score("cus_1", new DateOnly(2026, 3, 1)) },
-        { "an index", Keys.EmailOfCustomer("a@example.com", "cus_1") },
+        { "an index of Stripe's things", Keys.Owner("invoice", "in_1") },
         { "the mode of the account", Keys.Account("mode") },
     };
 

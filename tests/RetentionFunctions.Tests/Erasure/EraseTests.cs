@@ -40,7 +40,6 @@ public sealed class EraseTests
             await host.StripeAsync(Broken(story, host.Now, 0), Broken(story, host.Now, 250_000));
         }
         await host.AdvanceAsync(TimeSpan.FromDays(4));
-        var tables = host.Services.GetRequiredService<ITables>();
         var before = await SpeakOfAsync(host, bob.Customer, bob.Email, "user-of-bob");
         Assert.NotEmpty(before);
         Assert.True((await SpeakOfAsync(host, host.Ada.Customer, host.Ada.Email, "user-of-ada")).Count > 30);
@@ -55,7 +54,6 @@ public sealed class EraseTests
         Assert.DoesNotContain(await host.OutboxAsync(), mail => (string)mail["customerId"]! == host.Ada.Customer);
         Assert.Equal(2, (await host.DeadLettersAsync()).Count);
         Assert.Equal(before, await SpeakOfAsync(host, bob.Customer, bob.Email, "user-of-bob"));
-        Assert.Null(await tables.GetAsync(Keys.Account("erase")));
         var job = (await host.Services.GetRequiredService<JobRunner>().StateAsync("erase"))!;
         Assert.Equal((false, null), (job.IsRunning, job.Failed));
         Assert.True(job.Counts["removed"] > 30);
@@ -80,6 +78,7 @@ public sealed class EraseTests
         Assert.Equal(HttpStatusCode.NotFound, (await host.Http.GetAsync($"/api/v1/customers/{host.Ada.Customer}")).StatusCode);
         Assert.Empty(await SpeakOfAsync(host, host.Ada.Customer, host.Ada.Email));
 
+        await host.AdvanceAsync(TimeSpan.FromMinutes(1));
         await host.StripeAsync(host.Ada.CustomerUpdated(host.Now, host.Ada.Email));
         Assert.Equal(HttpStatusCode.OK, (await host.Http.GetAsync($"/api/v1/customers/{host.Ada.Customer}")).StatusCode);
     }
@@ -120,6 +119,124 @@ public sealed class EraseTests
         Assert.Equal(ErasureStart.Begun, await erasure.BeginAsync("cus_Ada"));
         Assert.Equal(ErasureStart.AnotherIsRunning, await erasure.BeginAsync("cus_Bob"));
         Assert.Equal(ErasureStart.NoSuchCustomer, await erasure.BeginAsync("cus_Eve"));
+    }
+
+    [Fact]
+    public async Task What_Stripe_said_before_the_erasure_and_sends_once_more_after_it_brings_nobody_back_but_what_it_says_later_does()
+    {
+        await using var host = await TestHost.StartAsync("2026-01-05T10:00:00Z");
+        var signUp = host.Ada.SignsUp(SignUp);
+        await host.StripeAsync(signUp);
+        await host.AdvanceAsync(TimeSpan.FromDays(1));
+        await host.Http.DeleteAsync($"/api/v1/customers/{host.Ada.Customer}");
+        await host.SettleAsync();
+        await host.AdvanceAsync(TimeSpan.FromHours(1));
+        await host.StripeAsync(signUp);
+        await host.AdvanceAsync(TimeSpan.FromDays(2));
+        // The sandbox stands for Stripe, which has them still.
+        Assert.DoesNotContain(await SpeakOfAsync(host, host.Ada.Customer, host.Ada.Email), row => !row.StartsWith("x-sandbox/", StringComparison.Ordinal));
+
+        await host.StripeAsync(host.Ada.CustomerUpdated(host.Now, host.Ada.Email));
+        Assert.NotNull(await host.Services.GetRequiredService<ITables>().GetAsync(Keys.Customer(host.Ada.Customer)));
+    }
+
+    [Fact]
+    public async Task A_host_that_dies_after_any_step_of_an_erasure_ends_it_all_the_same_and_not_as_failed()
+    {
+        await using var host = await TestHost.StartAsync("2026-01-05T10:00:00Z");
+        await host.StripeAsync(host.Ada.SignsUp(SignUp));
+        var (tables, messages, clock) = (host.Services.GetRequiredService<ITables>(), new Messages(), new StandingClock(host.Now));
+        var jobs = new JobRunner(tables, messages, [new EraseJob(tables, [])], clock, NullLogger<JobRunner>.Instance);
+        await new CustomerErasure(tables, jobs, clock).BeginAsync(host.Ada.Customer);
+        while (messages.Waiting.TryDequeue(out var message))
+        {
+            // Died after the work and before its state was kept.
+            var before = (await tables.GetAsync(Keys.Job("erase")))!;
+            await jobs.HandleAsync(message.Body);
+            messages.Waiting.Clear();
+            await tables.TryCommitAsync(before.At.Partition, [new Write.Upsert(before.At.Key, before.Body)]);
+            await jobs.HandleAsync(message.Body);
+        }
+        var state = (await jobs.StateAsync("erase"))!;
+        Assert.Equal((false, null), (state.IsRunning, state.Failed));
+        Assert.Empty(await SpeakOfAsync(host, host.Ada.Customer, host.Ada.Email));
+    }
+
+    [Fact]
+    public async Task What_comes_in_while_a_customer_is_being_erased_goes_too()
+    {
+        await using var host = await TestHost.StartAsync("2026-01-05T10:00:00Z");
+        await host.StripeAsync(host.Ada.SignsUp(SignUp));
+        await host.IdentifyAsync("user-of-ada", new JsonObject { ["stripeCustomerId"] = host.Ada.Customer });
+        await host.AdvanceAsync(TimeSpan.FromDays(1));
+        var (tables, messages) = (host.Services.GetRequiredService<ITables>(), new Messages());
+        var jobs = new JobRunner(tables, messages, [new EraseJob(tables, [])], new StandingClock(host.Now), NullLogger<JobRunner>.Instance);
+        Assert.Equal(ErasureStart.Begun, await new CustomerErasure(tables, jobs, new StandingClock(host.Now)).BeginAsync(host.Ada.Customer));
+        // Who they are; their rows, which the app then adds to; bodies; indexes.
+        await jobs.HandleAsync(messages.Waiting.Dequeue().Body);
+        await jobs.HandleAsync(messages.Waiting.Dequeue().Body);
+        await host.TrackAsync("user-of-ada", "Signed In");
+        while (messages.Waiting.TryDequeue(out var message)) await jobs.HandleAsync(message.Body);
+        Assert.Empty(await SpeakOfAsync(host, host.Ada.Customer, host.Ada.Email, "user-of-ada"));
+    }
+
+    [Fact]
+    public async Task An_app_user_who_belonged_to_another_customer_before_leaves_nothing_there_either()
+    {
+        await using var host = await TestHost.StartAsync("2026-01-05T10:00:00Z");
+        var bob = new Story("cus_Bob", "bob@example.com");
+        await host.StripeAsync(host.Ada.SignsUp(SignUp));
+        await host.StripeAsync(bob.SignsUp(SignUp));
+        await host.IdentifyAsync("user-of-ada", new JsonObject { ["stripeCustomerId"] = bob.Customer, ["name"] = "Augusta King" });
+        await host.TrackAsync("user-of-ada", "Signed In");
+        await host.AdvanceAsync(TimeSpan.FromDays(1));
+        await host.IdentifyAsync("user-of-ada", new JsonObject { ["stripeCustomerId"] = host.Ada.Customer, ["name"] = "Augusta King" });
+        await host.Http.DeleteAsync($"/api/v1/customers/{host.Ada.Customer}");
+        // The other's own row has lost the user's name with the sweep of the night.
+        await host.AdvanceAsync(TimeSpan.FromDays(1));
+        Assert.Empty(await SpeakOfAsync(host, host.Ada.Customer, "user-of-ada", "Augusta"));
+        Assert.NotNull(await host.Services.GetRequiredService<ITables>().GetAsync(Keys.Customer(bob.Customer)));
+    }
+
+    [Fact]
+    public async Task Of_two_who_are_asked_for_at_the_same_moment_the_one_who_was_promised_is_erased()
+    {
+        await using var host = await TestHost.StartAsync("2026-01-05T10:00:00Z");
+        var bob = new Story("cus_Bob", "bob@example.com");
+        await host.StripeAsync(host.Ada.SignsUp(SignUp));
+        await host.StripeAsync(bob.SignsUp(SignUp));
+        var (tables, messages, clock) = (host.Services.GetRequiredService<ITables>(), new Messages(), new StandingClock(host.Now));
+        var jobs = new JobRunner(tables, messages, [new EraseJob(tables, [])], clock, NullLogger<JobRunner>.Instance);
+        // The second asks after the first was written down and before its job is; seen from the second, nothing is running then.
+        var late = new CustomerErasure(tables, new JobRunner(new Blind(tables), messages, [new EraseJob(tables, [])], clock, NullLogger<JobRunner>.Instance), clock);
+        Assert.Equal(ErasureStart.Begun, await new CustomerErasure(tables, jobs, clock).BeginAsync(host.Ada.Customer));
+        Assert.Equal(ErasureStart.AnotherIsRunning, await late.BeginAsync(bob.Customer));
+        while (messages.Waiting.TryDequeue(out var message)) await jobs.HandleAsync(message.Body);
+        Assert.Null(await tables.GetAsync(Keys.Customer(host.Ada.Customer)));
+        Assert.NotNull(await tables.GetAsync(Keys.Customer(bob.Customer)));
+    }
+
+    /// <summary>Read before the other's job was written.</summary>
+    private sealed class Blind(ITables tables) : ITables
+    {
+        public Task<Row?> GetAsync(RowKey key, CancellationToken cancel = default) => Keys.IsJob(key) ? Task.FromResult<Row?>(null) : tables.GetAsync(key, cancel);
+
+        public IAsyncEnumerable<Row> QueryAsync(KeyRange range, CancellationToken cancel = default) => tables.QueryAsync(range, cancel);
+
+        public IAsyncEnumerable<Row> ScanAsync(RowKey? after = null, CancellationToken cancel = default) => tables.ScanAsync(after, cancel);
+
+        public Task<bool> TryCommitAsync(string partition, IReadOnlyList<Write> writes, CancellationToken cancel = default) => tables.TryCommitAsync(partition, writes, cancel);
+    }
+
+    private sealed class Messages : IInbox
+    {
+        public Queue<InboxMessage> Waiting { get; } = new();
+
+        public Task EnqueueAsync(IReadOnlyList<InboxMessage> messages, CancellationToken cancel = default)
+        {
+            foreach (var message in messages) Waiting.Enqueue(message);
+            return Task.CompletedTask;
+        }
     }
 
     private static JsonObject Broken(Story story, DateTimeOffset at, int padding)

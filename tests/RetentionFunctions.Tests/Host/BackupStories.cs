@@ -122,6 +122,19 @@ public sealed class BackupStories : IDisposable
         Assert.Empty(Directory.GetFiles(folder.Path, "retention-replaced-*"));
     }
 
+    /// <summary>A restore that died between two names: the data file is away, its write-ahead log is not. SQLite would play it into whatever file comes next.</summary>
+    [Fact]
+    public async Task A_log_that_an_interrupted_restore_left_behind_is_not_taken_for_the_backups_own()
+    {
+        await using (var host = await TestHost.StartAsync(settings: Kept, data: folder.Path)) await host.AdvanceAsync(TimeSpan.FromDays(1));
+        var data = Path.Combine(folder.Path, SqliteStore.FileName);
+        File.Delete(data);
+        await File.WriteAllTextAsync(data + "-wal", "of the file that stood here");
+        FileRestore.Run(folder.Path, FileBackup.List(folder.Path)[0].FullName, DateTimeOffset.UnixEpoch);
+        Assert.False(File.Exists(data + "-wal"));
+        Assert.Equal("of the file that stood here", await File.ReadAllTextAsync(Path.Combine(folder.Path, "retention-replaced-1970-01-01-0000-00.db-wal")));
+    }
+
     [Fact]
     public async Task A_folder_in_use_is_not_put_back_under_a_running_host()
     {

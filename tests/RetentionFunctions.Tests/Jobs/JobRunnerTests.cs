@@ -145,6 +145,40 @@ public sealed class JobRunnerTests
         Assert.Null((await StateAsync()).Trouble);
     }
 
+    [Fact]
+    public async Task What_was_started_by_hand_after_its_night_is_not_started_for_that_night_once_more()
+    {
+        var job = new Lasting();
+        var (jobs, night) = (new JobRunner(tables, queue, [job], clock, NullLogger<JobRunner>.Instance), new DateOnly(2026, 3, 1));
+        var nightly = new Nightly(jobs, [job]);
+        await nightly.StartAsync(night);
+        while (queue.Messages.TryDequeue(out var message)) await jobs.HandleAsync(message.Body);
+        Assert.True(await jobs.StartAsync("lasting", "by hand"));
+        while (queue.Messages.TryDequeue(out var message)) await jobs.HandleAsync(message.Body);
+        await nightly.StartAsync(night);
+        Assert.Empty(queue.Messages);
+        await nightly.StartAsync(night.AddDays(1));
+        Assert.Single(queue.Messages);
+    }
+
+    private sealed class Lasting : INightlyJob
+    {
+        public string Name => "lasting";
+
+        public Task<JobStep> StepAsync(JobState state, CancellationToken cancel) => Task.FromResult(JobStep.NothingToDo);
+    }
+
+    /// <summary>The queue drops for days what has the id of a message it carried, and a table that was lost begins to count anew.</summary>
+    [Fact]
+    public async Task A_job_on_a_new_table_has_no_ids_that_the_queue_knows_from_the_table_before()
+    {
+        await runner.StartAsync("counting", "2026-03-01");
+        var known = queue.Messages.Dequeue().Id;
+        clock.Now = Night.AddHours(3);
+        await new JobRunner(new FakeTables(), queue, [counting], clock, NullLogger<JobRunner>.Instance).StartAsync("counting", "2026-03-01");
+        Assert.NotEqual(known, queue.Messages.Dequeue().Id);
+    }
+
     [Theory]
     [InlineData("no json")]
     [InlineData("{}")]
