@@ -1,9 +1,11 @@
 using System.Text;
+using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 
 namespace RetentionFunctions.Tests.Security;
 
 /// <summary>How much of a test is run, and by which dice: a little in every run, all of it with <c>TORTURE=1</c>.</summary>
-internal static class Torture
+internal static partial class Torture
 {
     private static readonly bool Full = Environment.GetEnvironmentVariable("TORTURE") == "1";
 
@@ -42,7 +44,7 @@ internal static class Torture
 
     public static T Pick<T>(this Random dice, IReadOnlyList<T> of) => of[dice.Next(of.Count)];
 
-    /// <summary>A text that somebody outside might send; now and then a long one. May hold half of a surrogate pair only where that is asked for.</summary>
+    /// <summary>A text that somebody outside might send; now and then a long one. Half of a surrogate pair stands in it, where asked for, as <see cref="Json"/> writes it.</summary>
     public static string HostileText(this Random dice, bool anyUnicode = false)
     {
         var text = new StringBuilder();
@@ -51,7 +53,16 @@ internal static class Torture
         if (dice.Next(8) == 0) text.Insert(0, Rune.IsValid(dice.Next(0x1_0000)) ? "\uD83D\uDE00" : "\u0301");
         if (dice.Next(40) == 0) text.Insert(0, new string('A', 5000));
         if (dice.Next(200) == 0) text.Append('<', 20_000);
-        if (anyUnicode && dice.Next(8) == 0) text.Insert(dice.Next(text.Length), (char)dice.Next(0xD800, 0xE000));
+        if (anyUnicode && dice.Next(8) == 0) text.Insert(dice.Next(text.Length), (char)(dice.Next(0x800) + StandsForHalf));
         return text.ToString();
     }
+
+    /// <summary>A body with half surrogate pairs, as careless clients send them: no text of .NET can hold one through its own writer.</summary>
+    public static string Json(JsonNode node) => Half().Replace(node.ToJsonString(), half => $"\\uD{"89ABCDEF"[half.Groups[1].Value[0] - '0']}{half.Groups[2].Value}");
+
+    // Characters of private use, which nobody else here uses, one for each half of a pair.
+    private const int StandsForHalf = 0xE000;
+
+    [GeneratedRegex(@"\\uE([0-7])([0-9A-F]{2})")]
+    private static partial Regex Half();
 }
