@@ -38,6 +38,8 @@ public sealed class HostileFieldsTests
                 Assert.DoesNotContain(line, IsUnseen);
         Assert.All(_log.Written, line => Assert.DoesNotContain(line, IsUnseen));
         foreach (var key in await KeysAsync(host)) TableLimits.CheckKey("key", key);
+        // Nothing is thrown and tried in vain: what cannot be read is a dead letter at once.
+        Assert.True(_log.Thrown.IsEmpty, $"{_log.Thrown.Count} thrown; the first: {_log.Thrown.FirstOrDefault()}");
         Assert.Equal(0, await host.QueuedAsync());
     });
 
@@ -143,13 +145,19 @@ public sealed class HostileFieldsTests
     {
         public ConcurrentQueue<string> Written { get; } = new();
 
+        public ConcurrentQueue<Exception> Thrown { get; } = new();
+
         public ILogger CreateLogger(string categoryName) => this;
 
         public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;
 
         public bool IsEnabled(LogLevel logLevel) => true;
 
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) => Written.Enqueue(formatter(state, exception));
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        {
+            Written.Enqueue(formatter(state, exception));
+            if (exception is not null) Thrown.Enqueue(exception);
+        }
 
         public void Dispose() { }
     }
