@@ -17,6 +17,9 @@ namespace RetentionFunctions.Local;
 /// <summary>The whole product in one process: Kestrel, SQLite, the pump, the sandbox.</summary>
 public static class LocalHost
 {
+    // Half of the 1,024 files that a process may commonly open is left for the data.
+    private const int MostConnections = 512;
+
     /// <summary>Puts it together; the caller starts it. The data folder is open and locked until the application is disposed.</summary>
     /// <param name="options">The command line.</param>
     /// <param name="configuration">Where the settings come from.</param>
@@ -44,7 +47,13 @@ public static class LocalHost
                 // Settings are read once, above. The watch for changed files would wake at every write into a data folder below this one.
                 Args = ["--hostBuilder:reloadConfigOnChange=false"],
             });
-            builder.WebHost.ConfigureKestrel(kestrel => kestrel.AddServerHeader = false);
+            builder.WebHost.ConfigureKestrel(kestrel =>
+            {
+                kestrel.AddServerHeader = false;
+                // Without a limit whoever opens connections and says nothing takes all of the process's files. Kestrel's own limits hold for the rest:
+                // 32 KB of headers within 30 seconds, and a body that comes slower than 240 bytes a second is cut off.
+                kestrel.Limits.MaxConcurrentConnections = MostConnections;
+            });
             builder.Logging.ClearProviders().AddSimpleConsole(console => console.SingleLine = true)
                 .SetMinimumLevel(LogLevel.Warning)
                 .AddFilter("RetentionFunctions", LogLevel.Information)

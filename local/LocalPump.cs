@@ -234,7 +234,7 @@ public sealed partial class LocalPump(
         catch (Exception e) when (!cancel.IsCancellationRequested)
         {
             var attempts = queued.Attempts + 1;
-            Log.Failed(log, e, queued.Message.Id, attempts);
+            Log.Failed(log, e, InboxProcessor.Line(queued.Message.Id), attempts);
             if (attempts >= InboxProcessor.MaxAttempts && await TryGiveUpAsync(queued.Message, attempts, e.Message, cancel)) return true;
             await inbox.RetryLaterAsync(queued.Seq, attempts, clock.GetUtcNow() + Backoff(attempts), cancel);
             return false;
@@ -251,7 +251,7 @@ public sealed partial class LocalPump(
         catch (Exception e) when (!cancel.IsCancellationRequested)
         {
             // Neither handled nor kept as a dead letter: it stays in the queue, so that nothing is lost, and only its own session waits.
-            Log.NotGivenUp(log, e, message.Id);
+            Log.NotGivenUp(log, e, InboxProcessor.Line(message.Id));
             return false;
         }
     }

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using RetentionFunctions.Email;
 using RetentionFunctions.Jobs;
 using RetentionFunctions.Telemetry;
 
@@ -12,6 +13,8 @@ public sealed partial class InboxProcessor(BodyStore bodies, DeadLetters deadLet
 {
     /// <summary>Deliveries before a message is given up; the same as the queue's <c>maxDeliveryCount</c> on Azure.</summary>
     public const int MaxAttempts = 10;
+
+    private const int MaxLine = 1000;
 
     /// <summary>Handles it; may be repeated at any point.</summary>
     public async Task HandleAsync(InboxMessage message, int attempt, CancellationToken cancel = default)
@@ -31,6 +34,9 @@ public sealed partial class InboxProcessor(BodyStore bodies, DeadLetters deadLet
         }
     }
 
+    /// <summary>A text for a line of the log: an app's ids are whatever the app says, and one with a line break would forge a line of its own.</summary>
+    public static string Line(string text) => PlainText.Line(text, MaxLine);
+
     private async Task HandleOnceAsync(InboxMessage message, int attempt, CancellationToken cancel)
     {
         if (await bodies.BodyOfAsync(message, cancel) is not { } body) return;
@@ -48,7 +54,7 @@ public sealed partial class InboxProcessor(BodyStore bodies, DeadLetters deadLet
         }
         catch (UnreadableException e)
         {
-            Log.Unreadable(log, message.Id, e.Message);
+            Log.Unreadable(log, Line(message.Id), Line(e.Message));
             await deadLetters.KeepAsync(message, body, e.Message, attempt, clock.GetUtcNow(), cancel);
             RetentionTelemetry.Died(message.Kind, "unreadable");
         }
@@ -60,7 +66,7 @@ public sealed partial class InboxProcessor(BodyStore bodies, DeadLetters deadLet
     {
         if (await bodies.BodyOfAsync(message, cancel) is not { } body) return;
         if (message.Kind == MessageKind.Job && await jobs.GiveUpAsync(body, lastError, cancel)) return;
-        Log.GivenUp(log, message.Id, attempts, lastError);
+        Log.GivenUp(log, Line(message.Id), attempts, Line(lastError));
         await deadLetters.KeepAsync(message, body, $"Handling failed {attempts} times; the last time: {lastError}", attempts, clock.GetUtcNow(), cancel);
         RetentionTelemetry.Died(message.Kind, "given_up");
         await bodies.DoneAsync(message, cancel);

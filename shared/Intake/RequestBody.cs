@@ -6,6 +6,8 @@ namespace RetentionFunctions.Intake;
 /// <summary>Reads a request's body up to a limit, the same in both hosts: what is longer is refused before it fills the memory.</summary>
 internal static class RequestBody
 {
+    private const int FirstBytes = 16 * 1024;
+
     /// <summary>The body, or null where it is longer than <paramref name="most"/> bytes (also after unpacking gzip).</summary>
     /// <exception cref="BadHttpRequestException">It says that it is gzip and is not: 400.</exception>
     public static async Task<ReadOnlyMemory<byte>?> ReadAsync(HttpRequest request, int most, CancellationToken cancel)
@@ -14,7 +16,8 @@ internal static class RequestBody
         var gzip = string.Equals(request.Headers.ContentEncoding, "gzip", StringComparison.OrdinalIgnoreCase);
         await using var unpacked = gzip ? new GZipStream(request.Body, CompressionMode.Decompress, leaveOpen: true) : null;
         Stream source = unpacked ?? request.Body;
-        var buffer = new byte[Math.Min(most + 1, (int?)request.ContentLength + 1 ?? 16 * 1024)];
+        // Grows with what really comes: a length that is only told, by many who then send slowly, would fill the memory.
+        var buffer = new byte[Math.Min(most + 1, Math.Min((int?)request.ContentLength + 1 ?? FirstBytes, FirstBytes))];
         var length = 0;
         while (true)
         {

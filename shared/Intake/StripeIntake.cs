@@ -187,7 +187,7 @@ public sealed class StripeIntake(ITables tables, BodyStore bodies, UserTies ties
             _ => [],
         };
         foreach (var user in users)
-            if (user is not null) await ties.TieAsync(user, customerId, TieStrength.Stripe, fact.Stamp.At, cancel);
+            if (user is not null && UserTies.IsLookedUp(user)) await ties.TieAsync(user, customerId, TieStrength.Stripe, fact.Stamp.At, cancel);
     }
 
     private async Task<string?> OwnerAsync(StripeFact fact, CancellationToken cancel)

@@ -72,7 +72,8 @@ public sealed class LinkActions(ITables tables, IBilling billing, FlowDispatch f
             return Back();
         }
         var now = clock.GetUtcNow();
-        await ChangeAsync(link, found => found with { ReturnedAt = now, PauseRequested = null }, cancel);
+        // Pressed twice at once: what the other request recorded meanwhile is this return.
+        await ChangeAsync(link, found => found.ReturnedAt != customer.ReturnedAt && IsBack(link, found) ? null : found with { ReturnedAt = now, PauseRequested = null }, cancel);
         return refused
             ? new LinkPage.Message(200, "Welcome back", "Your subscription could not be resumed from here. Reply to the e-mail and we will put it right.")
             : Back();
@@ -110,7 +111,8 @@ public sealed class LinkActions(ITables tables, IBilling billing, FlowDispatch f
         if (done.Count == 0)
             return new LinkPage.Message(409, "Your subscription could not be paused", $"Nothing was changed ({PlainText.Line(refusal, 200)}). Reply to the e-mail and we will do it for you.");
         var request = new PauseRequest(now, until, done);
-        var paused = await ChangeAsync(link, found => found with { PauseRequested = request }, cancel);
+        // Pressed twice at once: the other request may have recorded this very pause meanwhile.
+        var paused = await ChangeAsync(link, found => found.PauseRequested?.Until == until ? null : found with { PauseRequested = request }, cancel);
         return paused is null ? NoCustomer : new LinkPage.Message(200, "Your subscription is paused",
             $"It is paused until {Day(until, paused)} and then resumes by itself. You are not charged in the meantime. To come back earlier, reply to the e-mail.");
     }

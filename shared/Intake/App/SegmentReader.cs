@@ -51,6 +51,9 @@ public static class SegmentReader
     /// <summary>Most bytes of one item: Segment's own limit, 32 KB per call.</summary>
     public const int MaxItemBytes = 32 * 1024;
 
+    /// <summary>Most items of a batch. What SDKs send has over 100 bytes an item, so the 500 KB of a batch never hold as many; the answer names each item that is wrong.</summary>
+    public const int MaxBatchItems = 5_000;
+
     /// <summary>Longest userId and event name, in characters. Keys hold the userId (twice, before it is tied), and a key has 512 characters.</summary>
     public const int MaxNameLength = 256;
 
@@ -74,7 +77,7 @@ public static class SegmentReader
     /// <param name="body">The raw body.</param>
     /// <param name="receivedAt">When it came in: nothing happened after it. The sender's clock is corrected by it, where the request says <c>sentAt</c> (an unreadable one corrects nothing).</param>
     /// <param name="requestId">Unique to this request: tells apart items that have neither <c>messageId</c> nor <c>timestamp</c>.</param>
-    /// <exception cref="UnreadableException">The body as a whole is no request: not UTF-8, not JSON, not an object, or a batch without its list.</exception>
+    /// <exception cref="UnreadableException">The body as a whole is no request: not UTF-8, not JSON, not an object, or a batch without its list or with more than <see cref="MaxBatchItems"/>.</exception>
     public static SegmentRequest Read(SegmentCall call, ReadOnlyMemory<byte> body, DateTimeOffset receivedAt, string requestId)
     {
         if (body.Span.StartsWith("\uFEFF"u8)) body = body[3..];
@@ -101,6 +104,7 @@ public static class SegmentReader
             {
                 if (!document.RootElement.TryGetProperty("batch", out var batch) || batch.ValueKind != JsonValueKind.Array)
                     throw new UnreadableException("The body has no list named batch: {\"batch\": [ … ]}.");
+                if (batch.GetArrayLength() is > MaxBatchItems and var count) throw new UnreadableException($"The batch has {count} items; {MaxBatchItems} is the most: send smaller batches.");
                 var index = 0;
                 foreach (var item in batch.EnumerateArray()) reading.Take(index++, item, null);
             }

@@ -65,14 +65,25 @@ public static class MailEventReader
         var isTime = value.ValueKind switch
         {
             JsonValueKind.Number => value.TryGetInt64(out var seconds) && seconds is > 0 and <= LastSecond,
-            JsonValueKind.String => long.TryParse(value.GetString(), NumberStyles.None, CultureInfo.InvariantCulture, out var seconds) && seconds is > 0 and <= LastSecond,
+            JsonValueKind.String => long.TryParse(Text(item, "timestamp"), NumberStyles.None, CultureInfo.InvariantCulture, out var seconds) && seconds is > 0 and <= LastSecond,
             _ => false,
         };
         if (!isTime) throw Wrong("$.timestamp", "is not a time in seconds since 1970");
-        return DateTimeOffset.FromUnixTimeSeconds(value.ValueKind == JsonValueKind.Number ? value.GetInt64() : long.Parse(value.GetString()!, CultureInfo.InvariantCulture));
+        return DateTimeOffset.FromUnixTimeSeconds(value.ValueKind == JsonValueKind.Number ? value.GetInt64() : long.Parse(Text(item, "timestamp")!, CultureInfo.InvariantCulture));
     }
 
-    private static string? Text(JsonElement item, string name) => item.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+    // What the receiving server answered stands in "reason" as it came: half of a surrogate pair must not take the event with it, nor all others of the request.
+    private static string? Text(JsonElement item, string name)
+    {
+        try
+        {
+            return item.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+        }
+        catch (InvalidOperationException)
+        {
+            return null;
+        }
+    }
 
     private static string Hash(string text) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)));
 

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
+using System.Text.Unicode;
 
 namespace RetentionFunctions.Intake.Mail;
 
@@ -79,6 +80,7 @@ public static class MailMessages
 
     private static JsonDocument Parse(ReadOnlyMemory<byte> body)
     {
+        if (!Utf8.IsValid(body.Span)) throw new UnreadableException("The body is not UTF-8: SendGrid sends an array of events as JSON.");
         JsonDocument document;
         try
         {

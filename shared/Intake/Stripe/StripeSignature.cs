@@ -1,4 +1,3 @@
-using System.Buffers.Text;
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
@@ -19,7 +18,8 @@ public static class StripeSignature
 
     // Stripe's header has one v1 for each secret in use (at most two): under 250 characters. What is far longer is not Stripe's.
     private const int MaxHeaderLength = 2048;
-    private const int MaxSignatures = 8;
+    private const int MaxSignatures = MaxHeaderLength / (3 + 2 * SHA256.HashSizeInBytes + 1); // as many as such a header has room for
+    private const int MaxTimeLength = 19; // of the largest long
     private const long LastSecond = 253_402_300_799; // 9999-12-31T23:59:59Z, the last that a DateTimeOffset can hold
 
     /// <summary>Checks a header against the body and the secrets.</summary>
@@ -37,6 +37,7 @@ public static class StripeSignature
             return $"The header {HeaderName} is malformed: {header.Length} characters are more than {MaxHeaderLength}.";
 
         long? signedAt = null;
+        ReadOnlySpan<char> time = default;
         Span<byte> signatures = stackalloc byte[MaxSignatures * SHA256.HashSizeInBytes];
         var count = 0;
         foreach (var range in header.AsSpan().Split(','))
@@ -46,7 +47,8 @@ public static class StripeSignature
             {
                 // Two times would leave open which one is signed.
                 if (signedAt is not null) return $"The header {HeaderName} is malformed: more than one t=.";
-                if (!long.TryParse(part[2..], NumberStyles.None, CultureInfo.InvariantCulture, out var t) || t > LastSecond)
+                time = part[2..];
+                if (time.Length > MaxTimeLength || !long.TryParse(time, NumberStyles.None, CultureInfo.InvariantCulture, out var t) || t > LastSecond)
                     return $"The header {HeaderName} is malformed: t= is not a time in seconds since 1970.";
                 signedAt = t;
             }
@@ -68,7 +70,7 @@ public static class StripeSignature
         foreach (var secret in secrets)
         {
             if (string.IsNullOrWhiteSpace(secret)) continue; // an empty key would let anyone sign
-            Compute(body, secret, seconds, expected);
+            Compute(body, secret, time, expected);
             for (var i = 0; i < count; i++)
                 matches |= CryptographicOperations.FixedTimeEquals(expected, signatures.Slice(i * SHA256.HashSizeInBytes, SHA256.HashSizeInBytes));
         }
@@ -91,15 +93,16 @@ public static class StripeSignature
     {
         var seconds = at.ToUnixTimeSeconds();
         Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
-        Compute(body, secret, seconds, hash);
+        Compute(body, secret, seconds.ToString(CultureInfo.InvariantCulture), hash);
         return string.Create(CultureInfo.InvariantCulture, $"t={seconds},v1={Convert.ToHexStringLower(hash)}");
     }
 
-    private static void Compute(ReadOnlySpan<byte> body, string secret, long seconds, Span<byte> hash)
+    // The time as it is written: what is signed is its text, and 01 is another one than 1.
+    private static void Compute(ReadOnlySpan<byte> body, string secret, ReadOnlySpan<char> time, Span<byte> hash)
     {
         using var hmac = IncrementalHash.CreateHMAC(HashAlgorithmName.SHA256, Encoding.UTF8.GetBytes(secret));
-        Span<byte> prefix = stackalloc byte[24];
-        Utf8Formatter.TryFormat(seconds, prefix, out var length);
+        Span<byte> prefix = stackalloc byte[MaxTimeLength + 1];
+        var length = Encoding.ASCII.GetBytes(time, prefix);
         prefix[length++] = (byte)'.';
         hmac.AppendData(prefix[..length]);
         hmac.AppendData(body);

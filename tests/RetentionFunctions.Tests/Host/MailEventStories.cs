@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Http.Json;
 using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json.Nodes;
 using RetentionFunctions.Customers;
 using RetentionFunctions.Email;
@@ -167,6 +168,21 @@ public class MailEventStories
         // An outage of hours is not too long: SendGrid repeats for a day.
         using var late = await host.SendMailAsync(body, signedAt: host.Now.AddHours(-24));
         Assert.Equal(HttpStatusCode.OK, late.StatusCode);
+    }
+
+    [Fact]
+    public async Task What_a_receiving_server_answers_may_be_no_unicode_and_takes_nothing_with_it()
+    {
+        await using var host = await DunnedAsync();
+        var bounce = MailProvider.Event(await FirstAsync(host), "bounce", Delivered, "bounce", reason: "half");
+        var text = Encoding.UTF8.GetString(MailProvider.Body(bounce)).Replace("\"half\"", "\"550 \\ud83d no such user\"", StringComparison.Ordinal);
+        using var answer = await host.SendMailAsync(Encoding.UTF8.GetBytes(text));
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        await host.SettleAsync();
+        Assert.NotNull((await AdaAsync(host)).Suppressed);
+        using var odd = await host.SendMailAsync([.. "[{\"a\":\""u8, 0xFF, .. "\"}]"u8]);
+        Assert.Equal(HttpStatusCode.BadRequest, odd.StatusCode);
+        Assert.Contains("not UTF-8", await odd.Content.ReadAsStringAsync());
     }
 
     [Fact]
