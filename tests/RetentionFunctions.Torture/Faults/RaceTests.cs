@@ -7,9 +7,10 @@ using RetentionFunctions.Health;
 using RetentionFunctions.Intake;
 using RetentionFunctions.Intake.App;
 using RetentionFunctions.Storage;
+using RetentionFunctions.Tests.Faults;
 using RetentionFunctions.Tests.Support;
 
-namespace RetentionFunctions.Tests.Faults;
+namespace RetentionFunctions.Torture.Faults;
 
 /// <summary>The same thing at the same time as itself, and two things that must not lose each other's work.</summary>
 public class RaceTests

@@ -4,7 +4,7 @@ using System.Text;
 using RetentionFunctions.Intake.Mail;
 using RetentionFunctions.Intake.Stripe;
 
-namespace RetentionFunctions.Tests.Security;
+namespace RetentionFunctions.Torture.Security;
 
 /// <summary>What is signed gets in and nothing else does: each answer is held against a second one, worked out here from the provider's documentation.</summary>
 public class SignatureTortureTests
@@ -15,10 +15,10 @@ public class SignatureTortureTests
     private static readonly int[] Ages = [0, 1, 299, 300, 301, -1, -299, -300, -301, 3600, -3600, 86_400, int.MaxValue];
 
     [Fact]
-    public void Nothing_but_what_stripe_signed_is_taken_and_all_of_it_is() => Torture.WithDice(dice =>
+    public void Nothing_but_what_stripe_signed_is_taken_and_all_of_it_is() => Form.WithDice(dice =>
     {
         var (taken, refused) = (0, 0);
-        for (var i = Torture.Times(5_000, 100_000); i > 0; i--)
+        for (var i = Form.Times(5_000, 100_000); i > 0; i--)
         {
             var body = new byte[dice.Next(0, 200)];
             dice.NextBytes(body);
@@ -56,14 +56,14 @@ public class SignatureTortureTests
     }
 
     [Fact]
-    public void Nothing_but_what_sendgrid_signed_is_taken_and_all_of_it_is() => Torture.WithDice(dice =>
+    public void Nothing_but_what_sendgrid_signed_is_taken_and_all_of_it_is() => Form.WithDice(dice =>
     {
         using var ours = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         using var next = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         using var other = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         string Public(ECDsa key) => Convert.ToBase64String(key.ExportSubjectPublicKeyInfo());
         var (taken, refused) = (0, 0);
-        for (var i = Torture.Times(500, 10_000); i > 0; i--)
+        for (var i = Form.Times(500, 10_000); i > 0; i--)
         {
             var signed = new byte[dice.Next(0, 200)];
             dice.NextBytes(signed);

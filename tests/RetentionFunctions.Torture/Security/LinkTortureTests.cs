@@ -9,7 +9,7 @@ using RetentionFunctions.Storage;
 using RetentionFunctions.Tests.Links;
 using RetentionFunctions.Tests.Support;
 
-namespace RetentionFunctions.Tests.Security;
+namespace RetentionFunctions.Torture.Security;
 
 /// <summary>A link does what we signed, once, for whoever presses its button; and nothing for anybody else.</summary>
 public class LinkTortureTests
@@ -17,12 +17,12 @@ public class LinkTortureTests
     private const string Alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
     [Fact]
-    public void A_token_that_is_not_ours_to_the_last_bit_is_forged() => Torture.WithDice(dice =>
+    public void A_token_that_is_not_ours_to_the_last_bit_is_forged() => Form.WithDice(dice =>
     {
         var bench = new LinkBench();
         var others = new LinkTokens(new EphemeralDataProtectionProvider(), bench.Clock);
         var tokens = Enum.GetValues<LinkPurpose>().Select(purpose => bench.Tokens.Create(bench.Claims(purpose, new string('x', (int)purpose)))).ToList();
-        for (var i = Torture.Times(1_500, 100_000); i > 0; i--)
+        for (var i = Form.Times(1_500, 100_000); i > 0; i--)
         {
             // Each character of each token has its turn.
             var token = tokens[i % tokens.Count];
@@ -47,12 +47,12 @@ public class LinkTortureTests
     });
 
     [Fact]
-    public Task However_often_mail_scanners_look_nothing_changes_and_the_link_still_works() => Torture.WithDiceAsync(async dice =>
+    public Task However_often_mail_scanners_look_nothing_changes_and_the_link_still_works() => Form.WithDiceAsync(async dice =>
     {
         await using var host = await SignedUpAsync(new CountingBilling());
         var before = await host.RowsAsync();
         var links = Enum.GetValues<LinkPurpose>().Select(purpose => Link(host, purpose)).ToList();
-        await Parallel.ForEachAsync(Enumerable.Range(0, Torture.Times(120, 10_000)), new ParallelOptions { MaxDegreeOfParallelism = 4 }, async (i, cancel) =>
+        await Parallel.ForEachAsync(Enumerable.Range(0, Form.Times(120, 10_000)), new ParallelOptions { MaxDegreeOfParallelism = 4 }, async (i, cancel) =>
         {
             using var request = new HttpRequestMessage(i % 2 == 0 ? HttpMethod.Get : HttpMethod.Head, $"{links[i % links.Count]}{(i % 5 == 0 ? "?action=unsubscribe&List-Unsubscribe=One-Click&months=1&answer=busy" : "")}");
             if (i % 3 == 0) request.Headers.TryAddWithoutValidation("X-HTTP-Method-Override", "POST");
@@ -80,7 +80,7 @@ public class LinkTortureTests
         if (purpose == LinkPurpose.Return) await host.ClickAsync(Link(host, LinkPurpose.Pause), ("action", "pause"), ("months", "1"));
         billing.Keys.Clear();
         var link = Link(host, purpose);
-        var answers = await Task.WhenAll(Enumerable.Range(0, Torture.Times(30, 100)).Select(_ =>
+        var answers = await Task.WhenAll(Enumerable.Range(0, Form.Times(30, 100)).Select(_ =>
             host.Http.PostAsync(link, new FormUrlEncodedContent([new("action", purpose.ToString()), new("months", "1"), new("text", "too expensive")]))));
         Assert.All(answers, answer => Assert.Equal(HttpStatusCode.OK, answer.StatusCode));
 

@@ -2,10 +2,10 @@ using System.Text;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 
-namespace RetentionFunctions.Tests.Security;
+namespace RetentionFunctions.Torture;
 
 /// <summary>How much of a test is run, and by which dice: a little in every run, all of it with <c>TORTURE=1</c>.</summary>
-internal static partial class Torture
+internal static partial class Form
 {
     private static readonly bool Full = Environment.GetEnvironmentVariable("TORTURE") == "1";
 

@@ -12,7 +12,7 @@ using RetentionFunctions.Local.Sqlite;
 using RetentionFunctions.Storage;
 using RetentionFunctions.Tests.Support;
 
-namespace RetentionFunctions.Tests.Security;
+namespace RetentionFunctions.Torture.Security;
 
 /// <summary>Whatever people and other programs write into a field, it stays text: on pages, in e-mails, in JSON, in logs and in keys.</summary>
 public sealed class HostileFieldsTests
@@ -24,12 +24,12 @@ public sealed class HostileFieldsTests
     private int _round;
 
     [Fact]
-    public Task What_anyone_writes_into_any_field_stays_text_everywhere() => Torture.WithDiceAsync(async dice =>
+    public Task What_anyone_writes_into_any_field_stays_text_everywhere() => Form.WithDiceAsync(async dice =>
     {
         await using var host = await TestHost.StartAsync("2026-01-05T10:00:00Z", services: services => services.AddSingleton<ILoggerProvider>(_log));
         for (var i = 0; i < 3; i++) foreach (var html in await RoundAsync(host, dice, _ => "Calm")) _ours.UnionWith(Markup.Of(html));
         // What only shows for some: a name, an address or a search that is too odd to be repeated is left out.
-        for (var left = Torture.Times(175, 10_000); left > 0; left -= FieldsOfARound)
+        for (var left = Form.Times(175, 10_000); left > 0; left -= FieldsOfARound)
             foreach (var html in await RoundAsync(host, dice, anyUnicode => dice.HostileText(anyUnicode)))
                 Assert.Empty(Markup.Of(html).Except(_ours));
 
@@ -94,20 +94,20 @@ public sealed class HostileFieldsTests
                     about["payment_method_details"]!["card"]!["last4"] = text(true);
                     break;
             }
-            await TakenAsync(host.SendStripeAsync(Torture.Json(e)));
+            await TakenAsync(host.SendStripeAsync(Form.Json(e)));
         }
         foreach (var (call, body) in new (string, JsonObject)[]
         {
             ("identify", new() { ["userId"] = user, ["messageId"] = text(false), ["traits"] = new JsonObject { ["email"] = text(false), ["name"] = text(false), ["stripeCustomerId"] = id, ["plan"] = text(true) }, ["context"] = new JsonObject { ["timezone"] = text(false) } }),
             ("track", new() { ["userId"] = user, ["event"] = text(false), ["messageId"] = $"{text(false)}{_round}", ["properties"] = new JsonObject { [text(true)] = text(true) } }),
             ("batch", new() { ["batch"] = new JsonArray(new JsonObject { ["type"] = text(false), ["userId"] = text(true), ["event"] = text(true) }), ["sentAt"] = text(true) }),
-        }) await TakenAsync(host.SendAppAsync(call, Torture.Json(body)));
+        }) await TakenAsync(host.SendAppAsync(call, Form.Json(body)));
         await host.SettleAsync();
 
         var mails = (await host.GetAsync("/local/outbox?limit=3"))!.AsArray().Where(sent => (string?)sent!["customerId"] == id).ToList();
         foreach (var sent in mails)
-            await TakenAsync(host.SendMailAsync(Encoding.UTF8.GetBytes($"[{Torture.Json(MailProvider.Event((string)sent!["id"]!, dice.Pick(["bounce", "click", "open", text(false)]), host.Now, text(false), text(true), text(true)))}]")));
-        await TakenAsync(host.SendMailAsync(Encoding.UTF8.GetBytes($"[{Torture.Json(MailProvider.Event(text(true), text(true), host.Now, text(true)))}]")));
+            await TakenAsync(host.SendMailAsync(Encoding.UTF8.GetBytes($"[{Form.Json(MailProvider.Event((string)sent!["id"]!, dice.Pick(["bounce", "click", "open", text(false)]), host.Now, text(false), text(true), text(true)))}]")));
+        await TakenAsync(host.SendMailAsync(Encoding.UTF8.GetBytes($"[{Form.Json(MailProvider.Event(text(true), text(true), host.Now, text(true)))}]")));
 
         var links = host.Services.GetRequiredService<LinkTokens>();
         var link = $"/l/{links.Create(new LinkClaims { CustomerId = id, Purpose = LinkPurpose.Answer, Flow = "win-back", Occasion = "2026-01-05", Step = 4, ExpiresAt = host.Now.AddDays(1) })}";

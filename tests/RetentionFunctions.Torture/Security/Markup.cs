@@ -1,7 +1,7 @@
 using System.Net;
 using System.Text.RegularExpressions;
 
-namespace RetentionFunctions.Tests.Security;
+namespace RetentionFunctions.Torture.Security;
 
 /// <summary>
 /// Reads the HTML that we write, more strictly than a browser does: every &lt; begins a tag of this form, or it is not ours. What may stand in it is

@@ -9,9 +9,10 @@ using RetentionFunctions.Health;
 using RetentionFunctions.Intake;
 using RetentionFunctions.Local.Sqlite;
 using RetentionFunctions.Storage;
+using RetentionFunctions.Tests.Faults;
 using RetentionFunctions.Tests.Support;
 
-namespace RetentionFunctions.Tests.Faults;
+namespace RetentionFunctions.Torture.Faults;
 
 /// <summary>A real process, killed under load and started again on the same folder: every acknowledged event is handled exactly once.</summary>
 public class KillTests

@@ -2,9 +2,10 @@ using System.Collections.Concurrent;
 using System.Text.RegularExpressions;
 using RetentionFunctions.Email;
 using RetentionFunctions.Flows;
+using RetentionFunctions.Tests.Faults;
 using RetentionFunctions.Tests.Support;
 
-namespace RetentionFunctions.Tests.Faults;
+namespace RetentionFunctions.Torture.Faults;
 
 /// <summary>
 /// Every flow told as a story, once undisturbed to learn how often it calls its ports, then again for each of those calls, at both moments, with that call

@@ -1,0 +1,18 @@
+using System.Runtime.InteropServices;
+using RetentionFunctions.Benchmarks;
+
+// Each benchmark is a class with a name; without arguments all of them run, which takes some minutes.
+var benchmarks = new Dictionary<string, (string What, Func<IReadOnlyList<string>, Task> RunAsync)>(StringComparer.Ordinal)
+{
+};
+var chosen = args.TakeWhile(a => !a.StartsWith("--", StringComparison.Ordinal)).ToList();
+if (args.Contains("--help") || chosen.Exists(name => !benchmarks.ContainsKey(name)))
+{
+    Console.WriteLine("dotnet run -c Release --project tests/RetentionFunctions.Benchmarks [NAME …] [OPTION …]\n");
+    foreach (var (name, benchmark) in benchmarks) Console.WriteLine($"  {name,-10} {benchmark.What}");
+    return chosen.Count == 0 ? 0 : 2;
+}
+Console.WriteLine($"{RuntimeInformation.FrameworkDescription}, {RuntimeInformation.OSDescription}, {Environment.ProcessorCount} cores");
+foreach (var (name, benchmark) in benchmarks)
+    if (chosen.Count == 0 || chosen.Contains(name)) await benchmark.RunAsync([.. args.Skip(chosen.Count)]);
+return 0;
