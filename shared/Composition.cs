@@ -10,6 +10,7 @@ using RetentionFunctions.Erasure;
 using RetentionFunctions.Flows;
 using RetentionFunctions.Health;
 using RetentionFunctions.History;
+using RetentionFunctions.Insight;
 using RetentionFunctions.Intake;
 using RetentionFunctions.Jobs;
 using RetentionFunctions.Links;

@@ -40,6 +40,9 @@ public sealed record Customer
     /// <summary>When a passing of time changes what follows from the snapshots (a pause begins or ends, past due has lasted too long); the sweep derives again then.</summary>
     public DateTimeOffset? NextChangeAt { get; init; }
 
+    /// <summary>By which <see cref="CustomerMonths.Version"/> its months were derived; 0 in rows of before there were any.</summary>
+    public int MonthsVersion { get; init; }
+
     /// <summary>The latest ten MRR movements, oldest first: what the score needs without reading the ledger.</summary>
     public IReadOnlyList<Movement> RecentMovements { get; init; } = [];
 

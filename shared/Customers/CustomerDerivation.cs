@@ -2,13 +2,19 @@ using RetentionFunctions.Settings;
 
 namespace RetentionFunctions.Customers;
 
+/// <summary>What follows from a customer's subscription snapshots at a moment.</summary>
+/// <param name="Customer">With subscriptions, MRR, status and dates derived anew.</param>
+/// <param name="Ledger">The whole ledger.</param>
+/// <param name="Months">What the customer adds to the facts of each month.</param>
+public sealed record Derived(Customer Customer, IReadOnlyList<Movement> Ledger, IReadOnlyDictionary<CellKey, MonthCell> Months);
+
 /// <summary>What follows from the set of a customer's subscription snapshots at a moment.</summary>
 public static class CustomerDerivation
 {
     private const int MovementsKept = 10;
 
-    /// <summary>The customer with subscriptions, MRR, status and dates derived anew; and the whole ledger.</summary>
-    public static (Customer Customer, IReadOnlyList<Movement> Ledger) Derive(Customer customer, IReadOnlyList<SubscriptionSnapshot> snapshots, CustomerSettings settings, DateTimeOffset asOf)
+    /// <summary>Derives all of it, from any order of the snapshots the same.</summary>
+    public static Derived Derive(Customer customer, IReadOnlyList<SubscriptionSnapshot> snapshots, CustomerSettings settings, DateTimeOffset asOf)
     {
         // What an event said has happened, though Stripe's clock may be ahead of ours.
         foreach (var snapshot in snapshots)
@@ -36,9 +42,10 @@ public static class CustomerDerivation
             FirstPaidAt = paidOnce ? ledger[0].At : null,
             ChurnedAt = status == CustomerStatus.Canceled && paidOnce ? ledger[^1].At : null,
             RecentMovements = [.. ledger.TakeLast(MovementsKept)],
+            MonthsVersion = CustomerMonths.Version,
             NextChangeAt = timelines.SelectMany(t => t.Steps).Select(s => s.At).Where(at => at > asOf).Select(at => (DateTimeOffset?)at).Min(),
         };
-        return (derived, ledger);
+        return new Derived(derived, ledger, CustomerMonths.Derive(timelines, ledger, asOf));
     }
 
     private static Subscription Now(SubscriptionTimeline timeline, DateTimeOffset asOf)

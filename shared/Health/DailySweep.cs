@@ -67,7 +67,7 @@ public sealed partial class DailySweep(ITables tables, FlowDispatch flows, Reten
         {
             var customer = row.Read<Customer>();
             if (StartedOn(customer, asOf)) result.StartedToday++;
-            if (customer.DeletedAt is null || customer.OpenRuns.Count > 0)
+            if (customer.DeletedAt is null || customer.OpenRuns.Count > 0 || customer is { MonthsVersion: < CustomerMonths.Version, Subscriptions.Count: > 0 })
                 await CustomerAsync(customer, row.ETag, activities.GetValueOrDefault(customer.Id) ?? [], invoices.GetValueOrDefault(customer.Id) ?? [], tiers, asOf, now, result, cancel);
         }
         return result;
@@ -116,13 +116,15 @@ public sealed partial class DailySweep(ITables tables, FlowDispatch flows, Reten
         for (var attempt = 0; attempt < 10; attempt++)
         {
             var writes = new List<Write>();
-            IReadOnlyList<Write> ledgerRows = [];
+            var ledger = LedgerWrites.None;
             var after = CustomerView.WithApp(customer, activities);
-            if (after.NextChangeAt <= now)
+            if (after.NextChangeAt <= now || (after.MonthsVersion < CustomerMonths.Version && after.Subscriptions.Count > 0))
             {
                 var snapshots = await tables.ListAsync<SubscriptionSnapshot>(Keys.Snapshots(customer.Id), cancel);
-                (after, var ledger) = CustomerDerivation.Derive(after, snapshots, settings.Customers, now);
-                ledgerRows = await LedgerRows.DifferenceAsync(tables, customer.Id, ledger, cancel);
+                var derived = CustomerDerivation.Derive(after, snapshots, settings.Customers, now);
+                // Months of before there were any are filled, not corrected.
+                ledger = await LedgerRows.DifferenceAsync(tables, derived, now, past: after.MonthsVersion < CustomerMonths.Version, cancel);
+                after = derived.Customer;
             }
             var health = HealthScore.Compute(new HealthInput
             {
@@ -137,7 +139,7 @@ public sealed partial class DailySweep(ITables tables, FlowDispatch flows, Reten
             after = after with { Health = health, ValueTier = tiers.Of(after.Mrr) };
             writes.Add(new Write.Replace(Keys.Customer(customer.Id).Key, TablesExtensions.Write(after), etag));
             writes.Add(new Write.Upsert(Keys.Score(customer.Id, asOf).Key, TablesExtensions.Write(health)));
-            if (await LedgerRows.TryCommitAsync(tables, Keys.Bucket(customer.Id), writes, ledgerRows, cancel))
+            if (await LedgerRows.TryCommitAsync(tables, Keys.Bucket(customer.Id), writes, ledger, cancel))
             {
                 result.Add(after, health.Tier);
                 var view = ActivityView.Of(activities, now);

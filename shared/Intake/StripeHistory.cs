@@ -110,7 +110,9 @@ public sealed class StripeHistory(ITables tables, StripeIntake stripe, FlowDispa
         if (former.Exists(s => !s.WorkedOut && s.Stamp.IsAfter(listed.Stamp))) return true;
         var keys = past.ToDictionary(Key, StringComparer.Ordinal);
         List<Write> writes = [.. former.Where(s => !keys.ContainsKey(Key(s))).Select(s => new Write.Delete(Key(s))), .. keys.Select(s => new Write.Upsert(s.Key, TablesExtensions.Write(s.Value)))];
-        var (derived, ledger) = CustomerDerivation.Derive(customer, [.. snapshots.Except(former), .. past], settings.Customers, clock.GetUtcNow());
+        var now = clock.GetUtcNow();
+        var change = CustomerDerivation.Derive(customer, [.. snapshots.Except(former), .. past], settings.Customers, now);
+        var derived = change.Customer;
 
         var known = new Dictionary<string, Row>(StringComparer.Ordinal);
         await foreach (var row in tables.QueryAsync(Keys.Invoices(customerId), cancel)) known[row.At.Key] = row;
@@ -129,7 +131,7 @@ public sealed class StripeHistory(ITables tables, StripeIntake stripe, FlowDispa
         foreach (var part in writes.Take(surplus).Chunk(TableLimits.BatchRows))
             if (!await tables.TryCommitAsync(at.Partition, part, cancel)) return false;
         writes = [.. writes.Skip(surplus), found is null ? new Write.Insert(at.Key, TablesExtensions.Write(derived)) : new Write.Replace(at.Key, TablesExtensions.Write(derived), found.ETag)];
-        return await LedgerRows.TryCommitAsync(tables, at.Partition, writes, await LedgerRows.DifferenceAsync(tables, customerId, ledger, cancel), cancel);
+        return await LedgerRows.TryCommitAsync(tables, at.Partition, writes, await LedgerRows.DifferenceAsync(tables, change, now, past: true, cancel), cancel);
 
         string Key(SubscriptionSnapshot s) => Keys.Snapshot(customerId, s.SubscriptionId, s.Stamp.At, s.Stamp.EventId).Key;
     }
@@ -146,14 +148,15 @@ public sealed class StripeHistory(ITables tables, StripeIntake stripe, FlowDispa
             // What came in meanwhile may have said it already, or something newer.
             if (customer.Subscriptions.FirstOrDefault(s => s.Latest.SubscriptionId == listed.SubscriptionId) is { Latest: var known } && (!Differs(known, listed) || known.Stamp.IsAfter(listed.Stamp))) break;
             var snapshots = await tables.ListAsync<SubscriptionSnapshot>(Keys.Snapshots(customerId), cancel);
-            var (derived, ledger) = CustomerDerivation.Derive(customer, [.. snapshots, listed], settings.Customers, clock.GetUtcNow());
+            var now = clock.GetUtcNow();
+            var derived = CustomerDerivation.Derive(customer, [.. snapshots, listed], settings.Customers, now);
             var at = Keys.Customer(customerId);
             List<Write> writes =
             [
                 new Write.Upsert(Keys.Snapshot(customerId, listed.SubscriptionId, listed.Stamp.At, listed.Stamp.EventId).Key, TablesExtensions.Write(listed)),
-                found is null ? new Write.Insert(at.Key, TablesExtensions.Write(derived)) : new Write.Replace(at.Key, TablesExtensions.Write(derived), found.ETag),
+                found is null ? new Write.Insert(at.Key, TablesExtensions.Write(derived.Customer)) : new Write.Replace(at.Key, TablesExtensions.Write(derived.Customer), found.ETag),
             ];
-            if (await LedgerRows.TryCommitAsync(tables, at.Partition, writes, await LedgerRows.DifferenceAsync(tables, customerId, ledger, cancel), cancel))
+            if (await LedgerRows.TryCommitAsync(tables, at.Partition, writes, await LedgerRows.DifferenceAsync(tables, derived, now, past: false, cancel), cancel))
             {
                 counters.Count(Corrected);
                 break;

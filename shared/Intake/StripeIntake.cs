@@ -124,7 +124,7 @@ public sealed class StripeIntake(ITables tables, BodyStore bodies, UserTies ties
         if (found is null && await IsOfErasedAsync(customerId, fact.Stamp.At, cancel)) return News.Erased;
         var before = found?.Value ?? new Customer { Id = customerId };
         var after = CustomerMerge.Apply(before, fact);
-        IReadOnlyList<Write> ledger = [];
+        var ledger = LedgerWrites.None;
         Invoice? invoice = null;
         var (mark, key) = (TablesExtensions.Write(Marker(fact) with { FromPast = past }), Keys.Event(customerId, fact.Stamp.EventId).Key);
         var writes = new List<Write> { marker is null ? new Write.Insert(key, mark) : new Write.Replace(key, mark, marker) };
@@ -133,10 +133,10 @@ public sealed class StripeIntake(ITables tables, BodyStore bodies, UserTies ties
         {
             case SubscriptionChanged { Snapshot: var snapshot }:
                 writes.Add(new Write.Insert(Keys.Snapshot(customerId, snapshot.SubscriptionId, snapshot.Stamp.At, snapshot.Stamp.EventId).Key, TablesExtensions.Write(snapshot)));
-                (after, ledger) = await DeriveAsync(after, snapshot, cancel);
+                (after, ledger) = await DeriveAsync(after, snapshot, past, cancel);
                 break;
             case CustomerDeleted:
-                (after, ledger) = await DeriveAsync(after, null, cancel);
+                (after, ledger) = await DeriveAsync(after, null, past, cancel);
                 break;
             case InvoiceChanged { Invoice: var said }:
                 (after, invoice) = await InvoiceAsync(after, said.InvoiceId, known => InvoiceMerge.Apply(known, fact.Stamp, said, past), writes, cancel);
@@ -152,13 +152,14 @@ public sealed class StripeIntake(ITables tables, BodyStore bodies, UserTies ties
         return await LedgerRows.TryCommitAsync(tables, at.Partition, writes, ledger, cancel) ? News.Of(fact, before, invoice) with { Written = after } : null;
     }
 
-    private async Task<(Customer Customer, IReadOnlyList<Write> Ledger)> DeriveAsync(Customer customer, SubscriptionSnapshot? added, CancellationToken cancel)
+    private async Task<(Customer Customer, LedgerWrites Ledger)> DeriveAsync(Customer customer, SubscriptionSnapshot? added, bool past, CancellationToken cancel)
     {
         var snapshots = await tables.ListAsync<SubscriptionSnapshot>(Keys.Snapshots(customer.Id), cancel);
         // A copy of an event finds its own snapshot.
         if (added is not null && !snapshots.Exists(s => s.Stamp.EventId == added.Stamp.EventId)) snapshots.Add(added);
-        var (derived, ledger) = CustomerDerivation.Derive(customer, snapshots, settings.Customers, clock.GetUtcNow());
-        return (derived, await LedgerRows.DifferenceAsync(tables, customer.Id, ledger, cancel));
+        var now = clock.GetUtcNow();
+        var derived = CustomerDerivation.Derive(customer, snapshots, settings.Customers, now);
+        return (derived.Customer, await LedgerRows.DifferenceAsync(tables, derived, now, past, cancel));
     }
 
     // The customer after the change, and the invoice before it.

@@ -76,6 +76,15 @@ public static class Keys
     /// <summary>The ledger of a customer, in order of time.</summary>
     public static KeyRange Ledger(string customerId) => RangeOf(customerId, "ledger");
 
+    /// <summary>What a customer adds to the facts of each month.</summary>
+    public static RowKey Months(string customerId) => Of(customerId, "months");
+
+    /// <summary>The months of all customers of a bucket.</summary>
+    public static KeyRange MonthsOfCustomers(string bucket) => Range(bucket, "months|");
+
+    /// <summary>The sum of all months of a bucket's customers: in their partition, so that the sum and its parts commit together. It is nobody's row.</summary>
+    public static RowKey MonthsOfBucket(string bucket) => new(bucket, "total-months");
+
     /// <summary>The score of a day.</summary>
     public static RowKey Score(string customerId, DateOnly on) => Of(customerId, "score", Day(on));
 

@@ -7,6 +7,7 @@ using RetentionFunctions.Erasure;
 using RetentionFunctions.Flows;
 using RetentionFunctions.Health;
 using RetentionFunctions.History;
+using RetentionFunctions.Insight;
 using RetentionFunctions.Intake;
 using RetentionFunctions.Jobs;
 
@@ -27,6 +28,7 @@ internal static class ApiEndpoints
         api.MapPost("/dead-letters/{id}/replay", ReplayAsync);
         api.MapDelete("/dead-letters/{id}", DropAsync);
         api.MapGet("/counters", CountersAsync);
+        api.MapGet("/metrics", MetricsAsync);
         api.MapGet("/system", async (SystemQueries system, WebActions actions, CancellationToken cancel) => Json(ApiSystem.Of(await system.ReadAsync(actions, cancel))));
         api.MapGet("/backfill", async (JobRunner jobs, CancellationToken cancel) => Json(ApiBackfill.Of(await jobs.StateAsync(Backfill.JobName, cancel))));
         api.MapPost("/backfill", async (JobRunner jobs, TimeProvider clock, CancellationToken cancel) =>
@@ -117,6 +119,14 @@ internal static class ApiEndpoints
 
     private static async Task<IResult> DeadLettersAsync(DeadLetters letters, CancellationToken cancel) =>
         Json((await letters.ListAsync(cancel)).Select(ApiDeadLetter.Of).ToList());
+
+    private static async Task<IResult> MetricsAsync(HttpRequest request, MetricsQueries metrics, TimeProvider clock, CancellationToken cancel)
+    {
+        var (asked, wrong) = ApiMetrics.Request(request.Query, clock.GetUtcNow());
+        if (asked is null) return WebErrors.Problem(400, wrong!);
+        var months = await metrics.MonthsAsync(asked, cancel);
+        return Json(months.Select(ApiMetrics.Of));
+    }
 
     private static async Task<IResult> CountersAsync(IntakeCounters counters, CancellationToken cancel) => Json(await counters.ListAsync(cancel));
 

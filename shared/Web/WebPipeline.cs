@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using RetentionFunctions.Insight;
 using RetentionFunctions.Storage;
 
 namespace RetentionFunctions.Web;
@@ -35,6 +36,7 @@ public static class WebPipeline
         });
         services.TryAddSingleton<CustomerQueries>();
         services.TryAddSingleton<SystemQueries>();
+        services.TryAddSingleton<MetricsQueries>();
         // A monotonic clock, not the product's: on the simulated clock, which stands still, a minute would never pass.
         services.TryAddSingleton(new SessionClock(TimeProvider.System));
         services.TryAddSingleton(new FailedKeys(() => Environment.TickCount64));

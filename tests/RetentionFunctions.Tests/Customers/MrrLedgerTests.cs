@@ -55,16 +55,16 @@ public class MrrLedgerTests
         SubscriptionSnapshot[] life = [Created(), Of("p", 10, pause: "void", resumes: 92)];
         Assert.Equal("0 New +4900 usd", Told(life, 30.9));
         Assert.Equal("0 New +4900 usd, 31 Paused -4900 usd", Told(life, 31));
-        var (customer, _) = CustomerDerivation.Derive(new Customer { Id = "cus_1" }, life, Settings, Day(20));
+        var (customer, _, _) = CustomerDerivation.Derive(new Customer { Id = "cus_1" }, life, Settings, Day(20));
         Assert.Equal((CustomerStatus.Paying, Day(31)), (customer.Status, customer.NextChangeAt));
-        (customer, _) = CustomerDerivation.Derive(customer, life, Settings, Day(40));
+        (customer, _, _) = CustomerDerivation.Derive(customer, life, Settings, Day(40));
         Assert.Equal((CustomerStatus.Paused, Day(92)), (customer.Status, customer.NextChangeAt));
     }
 
     [Fact]
     public void A_cancelled_customer_is_never_revived_by_a_late_event()
     {
-        var (customer, ledger) = CustomerDerivation.Derive(new Customer { Id = "cus_1" }, [Created(), Deleted("d", 31), Of("late", 31, was: "past_due"), Of("later", 32)], Settings, Day(100));
+        var (customer, ledger, _) = CustomerDerivation.Derive(new Customer { Id = "cus_1" }, [Created(), Deleted("d", 31), Of("late", 31, was: "past_due"), Of("later", 32)], Settings, Day(100));
         Assert.Equal(CustomerStatus.Canceled, customer.Status);
         Assert.Equal(MovementKind.Churned, ledger[^1].Kind);
     }
@@ -83,7 +83,7 @@ public class MrrLedgerTests
             select Of($"evt_{day}_{status}_{mrr}_{sub}", day, status, mrr * 1000, sub: sub, pause: pause, resumes: pause is null ? null : resumes, ended: status == "canceled" ? day : null);
         Prop.ForAll(snapshot.ArrayOf().Where(all => all.Length > 0).ToArbitrary(), snapshots =>
         {
-            var (customer, ledger) = CustomerDerivation.Derive(new Customer { Id = "cus_1" }, snapshots, Settings, Day(250));
+            var (customer, ledger, _) = CustomerDerivation.Derive(new Customer { Id = "cus_1" }, snapshots, Settings, Day(250));
             return ledger.Sum(m => m.Amount) == customer.Mrr.Values.Sum()
                 && ledger.All(m => m.MrrAfter >= 0)
                 && ledger.Zip(ledger.Skip(1)).All(pair => pair.First.MrrAfter + pair.Second.Amount == pair.Second.MrrAfter);
@@ -115,14 +115,14 @@ public class MrrLedgerTests
     [Fact]
     public void Deleting_a_customer_ends_all_subscriptions()
     {
-        var (customer, ledger) = CustomerDerivation.Derive(new Customer { Id = "cus_1", DeletedAt = Day(20) }, [Created()], Settings, Day(100));
+        var (customer, ledger, _) = CustomerDerivation.Derive(new Customer { Id = "cus_1", DeletedAt = Day(20) }, [Created()], Settings, Day(100));
         Assert.Equal((CustomerStatus.Canceled, Day(20)), (customer.Status, customer.ChurnedAt));
         Assert.Equal(-4900, ledger[^1].Amount);
     }
 
     private static string Told(IEnumerable<SubscriptionSnapshot> snapshots, double asOf)
     {
-        var (_, ledger) = CustomerDerivation.Derive(new Customer { Id = "cus_1" }, [.. snapshots], Settings, Day(asOf));
+        var (_, ledger, _) = CustomerDerivation.Derive(new Customer { Id = "cus_1" }, [.. snapshots], Settings, Day(asOf));
         return string.Join(", ", ledger.Select(m => FormattableString.Invariant($"{(m.At - Start).TotalDays} {m.Kind} {m.Amount:+0;-0} {m.Currency}{(m.Involuntary ? " involuntary" : "")}")));
     }
 }

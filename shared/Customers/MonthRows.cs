@@ -1,0 +1,101 @@
+using System.Globalization;
+using RetentionFunctions.Storage;
+
+namespace RetentionFunctions.Customers;
+
+/// <summary>
+/// The facts of months as they are stored: each customer's own cells, and beside them, in the same bucket, the sum of all customers' of that bucket. Both are written in one batch
+/// with the ledger that they follow from, so a page reads 256 rows for any number of customers and years, and no crash leaves the sum other than its parts.
+/// </summary>
+public static class MonthRows
+{
+    /// <summary>
+    /// How long after its end a month is still open: Stripe repeats an event that was not taken for three days (its documentation, "Retries"), so what comes later than that is
+    /// a correction, and the month says so.
+    /// </summary>
+    public static readonly TimeSpan OpenFor = TimeSpan.FromDays(3);
+
+    /// <summary>The writes that make a customer's stored months those derived, and the bucket's sum follow; none where they agree.</summary>
+    /// <param name="tables">Read, not written.</param>
+    /// <param name="customerId">Whose.</param>
+    /// <param name="months">As derived.</param>
+    /// <param name="now">Decides which months are closed.</param>
+    /// <param name="past">It is read from Stripe's lists, not heard: a month that is filled so is not corrected.</param>
+    /// <param name="cancel">Gives up.</param>
+    public static async Task<IReadOnlyList<Write>> DifferenceAsync(ITables tables, string customerId, IReadOnlyDictionary<CellKey, MonthCell> months, DateTimeOffset now, bool past = false, CancellationToken cancel = default)
+    {
+        var (own, sum) = (Keys.Months(customerId), Keys.MonthsOfBucket(Keys.Bucket(customerId)));
+        var stored = await tables.GetAsync<StoredMonths>(own, cancel);
+        var before = stored?.Value.Cells() ?? [];
+        var changes = before.Keys.Union(months.Keys).ToDictionary(key => key, key => months.GetValueOrDefault(key) + -before.GetValueOrDefault(key));
+        if (changes.Values.All(change => change == default)) return [];
+
+        var total = await tables.GetAsync<StoredMonths>(sum, cancel);
+        var row = TablesExtensions.Write(StoredMonths.Of(months));
+        var body = TablesExtensions.Write((total?.Value ?? []).With(changes, month => !past && month.End + OpenFor <= now ? now : null));
+        return
+        [
+            // The parts and the sum are only ever written together: who was first wins, and the other reads again.
+            stored is null ? new Write.Insert(own.Key, row) : new Write.Replace(own.Key, row, stored.ETag),
+            total is null ? new Write.Insert(sum.Key, body) : new Write.Replace(sum.Key, body, total.ETag),
+        ];
+    }
+}
+
+/// <summary>Cells by month as a row has them: a property for each month (<c>m202603</c>), so that a founder can read the table and no property grows with the years.</summary>
+public sealed class StoredMonths : SortedDictionary<string, StoredMonth>
+{
+    /// <summary>By ordinal order, which is that of time.</summary>
+    public StoredMonths() : base(StringComparer.Ordinal) { }
+
+    /// <summary>Puts cells into a row.</summary>
+    public static StoredMonths Of(IReadOnlyDictionary<CellKey, MonthCell> cells) => new StoredMonths().With(cells, _ => null);
+
+    /// <summary>The cells, by their keys.</summary>
+    public Dictionary<CellKey, MonthCell> Cells() =>
+        this.SelectMany(m => m.Value.Cells.Select(c => KeyValuePair.Create(new CellKey(Month(m.Key), c.Currency, c.Term), c.Cell))).ToDictionary();
+
+    /// <summary>When a month was last changed after it was closed, for those that were.</summary>
+    public IEnumerable<(Month Month, DateTimeOffset At)> Corrections() =>
+        from month in this where month.Value.CorrectedAt is not null select (Month(month.Key), month.Value.CorrectedAt!.Value);
+
+    /// <summary>The row with changes added; a month that is closed says when.</summary>
+    /// <param name="changes">What is added to which cell.</param>
+    /// <param name="corrected">The time of the correction, where it is one.</param>
+    public StoredMonths With(IReadOnlyDictionary<CellKey, MonthCell> changes, Func<Month, DateTimeOffset?> corrected)
+    {
+        var after = new StoredMonths();
+        foreach (var (name, month) in this) after[name] = month;
+        foreach (var month in changes.Where(c => c.Value != default).GroupBy(c => c.Key.Month))
+        {
+            var known = after.GetValueOrDefault(Name(month.Key)) ?? new StoredMonth([]);
+            var cells = known.Cells.ToDictionary(c => (c.Currency, c.Term), c => c.Cell);
+            foreach (var ((_, currency, term), change) in month) cells[(currency, term)] = cells.GetValueOrDefault((currency, term)) + change;
+            after[Name(month.Key)] = new StoredMonth([.. cells.Where(c => c.Value != default).OrderBy(c => c.Key.Currency, StringComparer.Ordinal).ThenBy(c => c.Key.Term).Select(c => new StoredCell(c.Key.Currency, c.Key.Term, c.Value))])
+            {
+                CorrectedAt = corrected(month.Key) ?? known.CorrectedAt,
+            };
+        }
+        foreach (var empty in after.Where(m => m.Value is { Cells.Count: 0, CorrectedAt: null }).Select(m => m.Key).ToList()) after.Remove(empty);
+        return after;
+    }
+
+    private static string Name(Month month) => month.Start.ToString("'m'yyyyMM", CultureInfo.InvariantCulture);
+
+    private static Month Month(string name) =>
+        Customers.Month.Of(DateTimeOffset.ParseExact(name, "'m'yyyyMM", CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal));
+}
+
+/// <summary>The cells of one month.</summary>
+/// <param name="Cells">Those that are not empty.</param>
+public sealed record StoredMonth(IReadOnlyList<StoredCell> Cells)
+{
+    /// <summary>When it was last changed after it was closed; null where it was not.</summary>
+    public DateTimeOffset? CorrectedAt { get; init; }
+}
+
+/// <summary>One cell.</summary>
+/// <param name="Currency">Lower case ISO code.</param>
+/// <param name="Term">The billing term.</param>
+/// <param name="Cell">What happened.</param>
+public sealed record StoredCell(string Currency, BillingTerm Term, MonthCell Cell);
