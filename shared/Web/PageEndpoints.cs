@@ -9,6 +9,7 @@ using RetentionFunctions.Customers;
 using RetentionFunctions.Erasure;
 using RetentionFunctions.Flows;
 using RetentionFunctions.History;
+using RetentionFunctions.Insight;
 using RetentionFunctions.Intake;
 using RetentionFunctions.Jobs;
 using RetentionFunctions.Settings;
@@ -35,6 +36,7 @@ internal static class PageEndpoints
         pages.MapMethods("/customers/{id}", Look, CustomerAsync);
         pages.MapMethods("/runs", Look, RunsAsync);
         pages.MapMethods("/flows", Look, FlowsAsync);
+        pages.MapMethods("/metrics", Look, MetricsAsync);
         pages.MapMethods("/system", Look, SystemAsync);
         pages.MapMethods("/settings", Look, SettingsAsync);
         pages.MapMethods("/history", Look, HistoryAsync);
@@ -146,6 +148,21 @@ internal static class PageEndpoints
         [nameof(SystemPage.Restore)] = actions.Backups.Restore is not null,
         [nameof(SystemPage.How)] = actions.Backups.How,
     });
+
+    private static async Task<IResult> MetricsAsync(HttpContext context, MetricsQueries metrics, TimeProvider clock)
+    {
+        var query = context.Request.Query;
+        var (request, wrong) = ApiMetrics.Request(query, clock.GetUtcNow());
+        if (request is null) throw new BadHttpRequestException(wrong!);
+        // All currencies: the page leads from one to the other.
+        return Render<MetricsPage>(new()
+        {
+            [nameof(MetricsPage.Frame)] = await PageFrame.OfAsync(context),
+            [nameof(MetricsPage.Request)] = request,
+            [nameof(MetricsPage.All)] = await metrics.MonthsAsync(request with { Currency = null }, context.RequestAborted),
+            [nameof(MetricsPage.Told)] = Month.TryParse(query["month"].ToString(), out var told) ? told : null,
+        });
+    }
 
     private static async Task<IResult> SettingsAsync(HttpContext context, RetentionSettings settings, IConfiguration configuration) => Render<SettingsPage>(new()
     {

@@ -64,7 +64,7 @@ public class AccessTests
     public async Task With_a_key_the_machine_itself_needs_it_too_and_what_is_open_stays_open()
     {
         await using var host = await HostedPipeline.StartAsync(Key);
-        foreach (var path in new[] { "/", "/customers", "/flows", "/system", "/settings", "/runs", "/history", "/dead-letters", "/outbox", "/outbox/x", "/outbox/x/body", "/customers/x" })
+        foreach (var path in new[] { "/", "/customers", "/metrics", "/flows", "/system", "/settings", "/runs", "/history", "/dead-letters", "/outbox", "/outbox/x", "/outbox/x/body", "/customers/x" })
         {
             var answer = await host.Client.GetAsync(path);
             Assert.Equal((HttpStatusCode.SeeOther, $"/sign-in?to={Uri.EscapeDataString(path)}"), (answer.StatusCode, answer.Headers.Location!.ToString()));
