@@ -24,6 +24,9 @@ public sealed partial class LocalPump(
     // Sessions at the same time: enough that their commits share the disk's one sync.
     private const int Sessions = 256;
     private const int Batch = 512;
+
+    // Buckets swept at the same time: while one waits for its commit the others score. Each is in memory meanwhile.
+    private const int BucketsAtOnce = 4;
     private const int Runs = 16;
 
     private readonly SemaphoreSlim working = new(1, 1);
@@ -312,7 +315,7 @@ public sealed partial class LocalPump(
         var names = await stored.BucketsInUseAsync(cancel);
         var tiers = await sweep.ValueTiersAsync(names, cancel);
         var buckets = new BucketResult[names.Count];
-        await Parallel.ForEachAsync(Enumerable.Range(0, buckets.Length), new ParallelOptions { MaxDegreeOfParallelism = Sessions, CancellationToken = cancel },
+        await Parallel.ForEachAsync(Enumerable.Range(0, buckets.Length), new ParallelOptions { MaxDegreeOfParallelism = BucketsAtOnce, CancellationToken = cancel },
             async (i, token) => buckets[i] = await sweep.BucketAsync(names[i], tiers, now, token));
         return await sweep.FinishAsync(buckets, now, cancel);
     }
