@@ -21,9 +21,12 @@ public sealed partial class LocalPump(
 {
     private const string SweepId = "daily-sweep";
 
-    // Sessions at the same time: enough that their commits share the disk's one sync.
-    private const int Sessions = 64;
+    // Sessions at the same time: enough that their commits share the disk's one sync. Measured on 2 cores: 64 of them 6,900 events a second, 128: 7,600, 256: 7,700.
+    private const int Sessions = 256;
     private const int Batch = 512;
+
+    // Buckets swept at the same time: while one waits for its commit the others score. Each is in memory meanwhile.
+    private const int BucketsAtOnce = 4;
     private const int Runs = 16;
 
     private readonly SemaphoreSlim working = new(1, 1);
@@ -199,27 +202,67 @@ public sealed partial class LocalPump(
     private async Task<bool> DrainInboxAsync(CancellationToken cancel)
     {
         var any = false;
-        while (await inbox.NextAsync(clock.GetUtcNow(), Batch, cancel) is { Count: > 0 } heads)
+        // What one round has handled is removed while the next is handled, so that both share commits and neither waits for the other.
+        Task? removing = null;
+        try
         {
-            any = true;
-            var handled = new ConcurrentQueue<long>();
-            try
+            while (true)
             {
-                await Parallel.ForEachAsync(heads, new ParallelOptions { MaxDegreeOfParallelism = Sessions, CancellationToken = cancel }, async (queued, token) =>
-                {
-                    if (await HandleAsync(queued, token)) handled.Enqueue(queued.Seq);
-                });
-                // Together: whoever crashes before this handles some again, which changes nothing.
-                await inbox.CompleteAsync(handled, cancel);
-            }
-            finally
-            {
-                // Those that were neither completed nor delayed, because the loop stops or the data folder falters, also those whose turn never came:
-                // what stays taken would hold back its session until the next start.
-                foreach (var queued in heads) inbox.Release(queued.Seq);
+                var heads = await inbox.NextAsync(clock.GetUtcNow(), Batch, cancel);
+                if (heads.Count == 0 && removing is null) return any;
+                any = true;
+                var handled = await HandleAsync(heads, cancel);
+                var before = removing;
+                removing = handled.Count == 0 ? null : RemoveAsync(handled, cancel);
+                if (before is not null) await before;
             }
         }
-        return any;
+        finally
+        {
+            // Left by an exception of its own: only when nothing is under way any more may others take what is queued.
+            if (removing is not null) await removing.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    // Several sessions at a time; which of the messages are done.
+    private async Task<IReadOnlyCollection<long>> HandleAsync(IReadOnlyList<QueuedMessage> heads, CancellationToken cancel)
+    {
+        var (handled, settled) = (new ConcurrentQueue<long>(), new ConcurrentDictionary<long, bool>());
+        try
+        {
+            await Parallel.ForEachAsync(heads, new ParallelOptions { MaxDegreeOfParallelism = Sessions, CancellationToken = cancel }, async (queued, token) =>
+            {
+                if (await HandleAsync(queued, token)) handled.Enqueue(queued.Seq);
+                settled[queued.Seq] = true;
+            });
+            return handled;
+        }
+        catch
+        {
+            foreach (var seq in handled) inbox.Release(seq);
+            throw;
+        }
+        finally
+        {
+            // Those that were neither handled nor delayed, because the loop stops or the data folder falters, also those whose turn never came:
+            // what stays taken would hold back its session until the next start.
+            foreach (var queued in heads)
+                if (!settled.ContainsKey(queued.Seq)) inbox.Release(queued.Seq);
+        }
+    }
+
+    private async Task RemoveAsync(IReadOnlyCollection<long> handled, CancellationToken cancel)
+    {
+        try
+        {
+            // Together: whoever crashes before this handles some again, which changes nothing.
+            await inbox.CompleteAsync(handled, cancel);
+        }
+        catch
+        {
+            foreach (var seq in handled) inbox.Release(seq);
+            throw;
+        }
     }
 
     // True where it is done; otherwise it has its next time.
@@ -272,7 +315,7 @@ public sealed partial class LocalPump(
         var names = await stored.BucketsInUseAsync(cancel);
         var tiers = await sweep.ValueTiersAsync(names, cancel);
         var buckets = new BucketResult[names.Count];
-        await Parallel.ForEachAsync(Enumerable.Range(0, buckets.Length), new ParallelOptions { MaxDegreeOfParallelism = Sessions, CancellationToken = cancel },
+        await Parallel.ForEachAsync(Enumerable.Range(0, buckets.Length), new ParallelOptions { MaxDegreeOfParallelism = BucketsAtOnce, CancellationToken = cancel },
             async (i, token) => buckets[i] = await sweep.BucketAsync(names[i], tiers, now, token));
         return await sweep.FinishAsync(buckets, now, cancel);
     }

@@ -49,4 +49,7 @@ public sealed record LedgerWrites(IReadOnlyList<Write> Movements, IReadOnlyList<
 {
     /// <summary>Nothing to write.</summary>
     public static LedgerWrites None { get; } = new([], []);
+
+    /// <summary>All is stored as it was derived.</summary>
+    public bool IsEmpty => Movements.Count == 0 && Months.Count == 0;
 }

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using Microsoft.Extensions.Logging;
 using RetentionFunctions.Customers;
@@ -16,6 +17,15 @@ public sealed partial class DailySweep(ITables tables, FlowDispatch flows, Reten
 {
     // Nobody at all in a whole day: the app's events have stopped, not its customers.
     private static readonly TimeSpan SilentApp = TimeSpan.FromHours(24);
+
+    // Customers whose rows are written in one batch: two rows each, and now and then a third would not fit.
+    private const int Together = TableLimits.BatchRows / 2;
+
+    // Bytes of a batch's rows: sent to Azure each may become six, and there is something around them.
+    private const int TogetherBytes = TableLimits.BatchBytes / 8;
+
+    // Buckets whose customers are read for the thresholds at the same time.
+    private const int AtOnce = 4;
 
     /// <summary>The next time the sweep is due after a moment: the set hour in the business's time zone.</summary>
     public static DateTimeOffset NextDue(DateTimeOffset after, RetentionSettings settings)
@@ -42,10 +52,12 @@ public sealed partial class DailySweep(ITables tables, FlowDispatch flows, Reten
     /// <param name="buckets">All buckets; those without any row may be left out.</param>
     public async Task<ValueTierThresholds> ValueTiersAsync(IEnumerable<string> buckets, CancellationToken cancel = default)
     {
-        var mrr = new List<(string Currency, long Amount)>();
-        foreach (var bucket in buckets)
-            await foreach (var row in tables.QueryAsync(Keys.Customers(bucket), cancel))
-                mrr.AddRange(row.Read<PayingGlance>().Mrr.Select(m => (m.Key, m.Value)));
+        var mrr = new ConcurrentBag<(string Currency, long Amount)>();
+        await Parallel.ForEachAsync(buckets, new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancel }, async (bucket, token) =>
+        {
+            await foreach (var row in tables.QueryAsync(Keys.Customers(bucket), token))
+                foreach (var (currency, amount) in row.Read<PayingGlance>().Mrr) mrr.Add((currency, amount));
+        });
         return ValueTierThresholds.Of(mrr, settings.Customers);
     }
 
@@ -55,22 +67,44 @@ public sealed partial class DailySweep(ITables tables, FlowDispatch flows, Reten
         using var span = RetentionTelemetry.Sweeping();
         var asOf = Today(now);
         var result = new BucketResult();
-        // One bucket is a small part of all: what belongs to its customers fits into memory, and each range is read once.
+        // One bucket is a small part of all: the rows of its customers fit into memory, as they are stored, and each range is read once. What they say takes
+        // several times as much, and is read when its customer's turn comes.
         var customers = new List<Row>();
         await foreach (var row in tables.QueryAsync(Keys.Customers(bucket), cancel)) customers.Add(row);
-        var activities = await ByCustomerAsync<Activity>(Keys.ActivitiesOfBucket(bucket), cancel);
-        // What the mail provider reports says nothing about the app: its silence must show all the same.
-        foreach (var activity in activities.Values.SelectMany(own => own).Where(a => a.Source != ActivityView.MailSource)) result.Saw(activity.LastSeenAt);
-        if (customers.Count == 0) return result;
-        var invoices = await ByCustomerAsync<Invoice>(Keys.InvoicesOfBucket(bucket), cancel);
+        var activities = await ByCustomerAsync(Keys.ActivitiesOfBucket(bucket), cancel);
+        var invoices = customers.Count == 0 ? [] : await ByCustomerAsync(Keys.InvoicesOfBucket(bucket), cancel);
+        var pending = new List<Scored>();
+        var bytes = 0L;
         foreach (var row in customers)
         {
             var customer = row.Read<Customer>();
+            var own = Take<Activity>(activities, customer.Id);
+            foreach (var activity in own) Saw(activity.Source, activity.LastSeenAt);
             if (StartedOn(customer, asOf)) result.StartedToday++;
-            if (customer.DeletedAt is null || customer.OpenRuns.Count > 0 || customer is { MonthsVersion: < CustomerMonths.Version, Subscriptions.Count: > 0 })
-                await CustomerAsync(customer, row.ETag, activities.GetValueOrDefault(customer.Id) ?? [], invoices.GetValueOrDefault(customer.Id) ?? [], tiers, asOf, now, result, cancel);
+            if (customer.DeletedAt is not null && customer.OpenRuns.Count == 0 && !LacksMonths(customer)) continue;
+            var scored = await ScoreAsync(customer, row.ETag, own, Take<Invoice>(invoices, customer.Id), tiers, asOf, now, cancel);
+            if (pending.Count == Together || bytes + scored.Bytes > TogetherBytes) await WriteAsync();
+            pending.Add(scored);
+            bytes += scored.Bytes;
         }
+        await WriteAsync();
+        // Users whom nobody has tied to a customer.
+        foreach (var row in activities.Values.SelectMany(rows => rows))
+            if (row.Read<SeenGlance>() is var seen) Saw(seen.Source, seen.LastSeenAt);
         return result;
+
+        // What the mail provider reports says nothing about the app: its silence must show all the same.
+        void Saw(string source, DateTimeOffset at)
+        {
+            if (source != ActivityView.MailSource) result.Saw(at);
+        }
+
+        async Task WriteAsync()
+        {
+            await WriteTogetherAsync(bucket, pending, tiers, asOf, now, result, cancel);
+            pending.Clear();
+            bytes = 0;
+        }
     }
 
     /// <summary>After all buckets: starts win-back, the most valuable first, at most so many a day; unless the whole app fell silent.</summary>
@@ -99,61 +133,87 @@ public sealed partial class DailySweep(ITables tables, FlowDispatch flows, Reten
         return result;
     }
 
-    private async Task<Dictionary<string, List<T>>> ByCustomerAsync<T>(KeyRange range, CancellationToken cancel)
+    private async Task<Dictionary<string, List<Row>>> ByCustomerAsync(KeyRange range, CancellationToken cancel)
     {
-        var byCustomer = new Dictionary<string, List<T>>(StringComparer.Ordinal);
+        var byCustomer = new Dictionary<string, List<Row>>(StringComparer.Ordinal);
         await foreach (var row in tables.QueryAsync(range, cancel))
         {
             var owner = Keys.Parts(row.At.Key)[1];
             if (!byCustomer.TryGetValue(owner, out var own)) byCustomer[owner] = own = [];
-            own.Add(row.Read<T>());
+            own.Add(row);
         }
         return byCustomer;
     }
 
-    private async Task CustomerAsync(Customer customer, string etag, List<Activity> activities, List<Invoice> invoices, ValueTierThresholds tiers, DateOnly asOf, DateTimeOffset now, BucketResult result, CancellationToken cancel)
+    private static List<T> Take<T>(Dictionary<string, List<Row>> rows, string customerId) => rows.Remove(customerId, out var own) ? own.ConvertAll(row => row.Read<T>()) : [];
+
+    // All customers of a bucket share a partition, so many are written at once. Where one of them was changed meanwhile nothing is, and each goes by itself.
+    private async Task WriteTogetherAsync(string bucket, List<Scored> pending, ValueTierThresholds tiers, DateOnly asOf, DateTimeOffset now, BucketResult result, CancellationToken cancel)
     {
+        var together = pending.FindAll(s => s.Ledger.IsEmpty);
+        var written = together.Count > 0 && await tables.TryCommitAsync(bucket, [.. together.SelectMany(s => s.Writes)], cancel);
+        foreach (var scored in pending)
+            if (written && scored.Ledger.IsEmpty) await DoneAsync(scored, now, result, cancel);
+            else await WriteAloneAsync(scored, tiers, asOf, now, result, cancel);
+    }
+
+    private async Task WriteAloneAsync(Scored scored, ValueTierThresholds tiers, DateOnly asOf, DateTimeOffset now, BucketResult result, CancellationToken cancel)
+    {
+        var id = scored.After.Id;
         for (var attempt = 0; attempt < 10; attempt++)
         {
-            var writes = new List<Write>();
-            var ledger = LedgerWrites.None;
-            var after = CustomerView.WithApp(customer, activities);
-            if (after.NextChangeAt <= now || (after.MonthsVersion < CustomerMonths.Version && after.Subscriptions.Count > 0))
+            if (await LedgerRows.TryCommitAsync(tables, Keys.Bucket(id), scored.Writes, scored.Ledger, cancel))
             {
-                var snapshots = await tables.ListAsync<SubscriptionSnapshot>(Keys.Snapshots(customer.Id), cancel);
-                var derived = CustomerDerivation.Derive(after, snapshots, settings.Customers, now);
-                // Months of before there were any are filled, not corrected.
-                ledger = await LedgerRows.DifferenceAsync(tables, derived, now, past: after.MonthsVersion < CustomerMonths.Version, cancel);
-                after = derived.Customer;
-            }
-            var health = HealthScore.Compute(new HealthInput
-            {
-                AsOf = asOf,
-                Now = now,
-                Customer = after,
-                Activity = activities,
-                Invoices = invoices,
-                Ledger = after.RecentMovements,
-                Previous = customer.Health,
-            }, settings.Health);
-            after = after with { Health = health, ValueTier = tiers.Of(after.Mrr) };
-            writes.Add(new Write.Replace(Keys.Customer(customer.Id).Key, TablesExtensions.Write(after), etag));
-            writes.Add(new Write.Upsert(Keys.Score(customer.Id, asOf).Key, TablesExtensions.Write(health)));
-            if (await LedgerRows.TryCommitAsync(tables, Keys.Bucket(customer.Id), writes, ledger, cancel))
-            {
-                result.Add(after, health.Tier);
-                var view = ActivityView.Of(activities, now);
-                if (settings.Flows.Definitions.TryGetValue(FlowDispatch.WinBackFlow, out var winBack) &&
-                    FlowStart.WinBack(after, view, settings.Flows, winBack, FlowDispatch.WinBackFlow, now) is { } reason)
-                    result.Candidates.Add(new Candidate(customer.Id, after.Mrr.Values.DefaultIfEmpty().Max(), reason.Because));
-                // What a crash left between the customer's row and the engine, and what the passing of time changed.
-                await flows.AfterChangeAsync(after, cancel);
+                await DoneAsync(scored, now, result, cancel);
                 return;
             }
-            if (await CustomerView.LoadAsync(tables, customer.Id, cancel) is not { } view2) return;
-            (customer, etag, activities) = (view2.Customer, view2.ETag, [.. view2.Activities]);
+            if (await CustomerView.LoadAsync(tables, id, cancel) is not { } view) return;
+            scored = await ScoreAsync(view.Customer, view.ETag, view.Activities, scored.Invoices, tiers, asOf, now, cancel);
         }
-        throw new TransientStorageException($"The customer {customer.Id} was changed by others ten times in a row.");
+        throw new TransientStorageException($"The customer {id} was changed by others ten times in a row.");
+    }
+
+    private async Task<Scored> ScoreAsync(Customer customer, string etag, IReadOnlyList<Activity> activities, IReadOnlyList<Invoice> invoices, ValueTierThresholds tiers, DateOnly asOf, DateTimeOffset now, CancellationToken cancel)
+    {
+        var ledger = LedgerWrites.None;
+        var after = CustomerView.WithApp(customer, activities);
+        if (after.NextChangeAt <= now || LacksMonths(after))
+        {
+            var snapshots = await tables.ListAsync<SubscriptionSnapshot>(Keys.Snapshots(customer.Id), cancel);
+            var derived = CustomerDerivation.Derive(after, snapshots, settings.Customers, now);
+            // Months of before there were any are filled, not corrected.
+            ledger = await LedgerRows.DifferenceAsync(tables, derived, now, past: LacksMonths(after), cancel);
+            after = derived.Customer;
+        }
+        var health = HealthScore.Compute(new HealthInput
+        {
+            AsOf = asOf,
+            Now = now,
+            Customer = after,
+            Activity = activities,
+            Invoices = invoices,
+            Ledger = after.RecentMovements,
+            Previous = customer.Health,
+        }, settings.Health);
+        after = after with { Health = health, ValueTier = tiers.Of(after.Mrr) };
+        var (row, score) = (TablesExtensions.Write(after), TablesExtensions.Write(health));
+        Write[] writes = [new Write.Replace(Keys.Customer(customer.Id).Key, row, etag), new Write.Upsert(Keys.Score(customer.Id, asOf).Key, score)];
+        return new Scored(after, health.Tier, activities, invoices, writes, ledger, row.Length + score.Length);
+    }
+
+    // Its rows are of before there were months, or of before these.
+    private static bool LacksMonths(Customer customer) => customer.MonthsVersion < CustomerMonths.Version && customer.Subscriptions.Count > 0;
+
+    // Its rows are written.
+    private async Task DoneAsync(Scored scored, DateTimeOffset now, BucketResult result, CancellationToken cancel)
+    {
+        var after = scored.After;
+        result.Add(after, scored.Tier);
+        if (settings.Flows.Definitions.TryGetValue(FlowDispatch.WinBackFlow, out var winBack) &&
+            FlowStart.WinBack(after, ActivityView.Of(scored.Activities, now), settings.Flows, winBack, FlowDispatch.WinBackFlow, now) is { } reason)
+            result.Candidates.Add(new Candidate(after.Id, after.Mrr.Values.DefaultIfEmpty().Max(), reason.Because));
+        // What a crash left between the customer's row and the engine, and what the passing of time changed.
+        await flows.AfterChangeAsync(after, cancel);
     }
 
     // Counted on the customers themselves: a counter beside them would forget those that were started just before a crash.
@@ -198,6 +258,12 @@ public sealed partial class DailySweep(ITables tables, FlowDispatch flows, Reten
     {
         public IReadOnlyDictionary<string, long> Mrr { get; init; } = new Dictionary<string, long>();
     }
+
+    // Of a user's row only what says that the app still sends.
+    private sealed record SeenGlance(string Source, DateTimeOffset LastSeenAt);
+
+    // A customer as scored, and the rows that say so.
+    private sealed record Scored(Customer After, HealthTier Tier, IReadOnlyList<Activity> Activities, IReadOnlyList<Invoice> Invoices, IReadOnlyList<Write> Writes, LedgerWrites Ledger, long Bytes);
 
     private static partial class Log
     {

@@ -104,21 +104,25 @@ public static class TableLimits
         return EscapedBytes(body.Span) + (3L * names) + ((long)SentPropertyBytes * properties);
     }
 
-    // Azure's client escapes quotes and everything beyond ASCII, six bytes for each UTF-16 unit.
+    // Azure's client escapes quotes and everything beyond ASCII, six bytes for each UTF-16 unit. By byte, since this is asked of every byte that is written.
+    private static readonly byte[] Escaped =
+    [
+        .. Enumerable.Range(0, 256).Select(b => (byte)(b switch
+        {
+            '"' or '&' or '\'' or '+' or '<' or '>' or '`' or < 0x20 or 0x7f => 6,
+            '\\' => 2,
+            < 0x80 => 1,
+            // The first byte of two or three is one unit, of four two; the others follow.
+            >= 0xf0 => 12,
+            >= 0xc0 => 6,
+            _ => 0,
+        })),
+    ];
+
     private static long EscapedBytes(ReadOnlySpan<byte> utf8)
     {
         long bytes = 0;
-        foreach (var b in utf8)
-            bytes += b switch
-            {
-                (byte)'"' or (byte)'&' or (byte)'\'' or (byte)'+' or (byte)'<' or (byte)'>' or (byte)'`' or < 0x20 or 0x7f => 6,
-                (byte)'\\' => 2,
-                < 0x80 => 1,
-                // The first byte of two or three is one unit, of four two; the others follow.
-                >= 0xf0 => 12,
-                >= 0xc0 => 6,
-                _ => 0,
-            };
+        foreach (var b in utf8) bytes += Escaped[b];
         return bytes;
     }
 
