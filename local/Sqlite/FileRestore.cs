@@ -49,7 +49,7 @@ public static class FileRestore
             if (reader.Number("PRAGMA application_id") != SqliteSchema.ApplicationId) throw new DataFolderException($"'{backup}' is no backup of this program.");
             if (reader.Number("PRAGMA user_version") is { } version && version > SqliteSchema.Version)
                 throw new DataFolderException($"'{backup}' was written by a newer version of this program (data version {version}, this one knows {SqliteSchema.Version}); update the program.");
-            if (reader.First("PRAGMA integrity_check", row => row.GetString(0)) is var said && said != "ok") throw new DataFolderException($"'{backup}' is damaged ({said}); choose another backup.");
+            if (reader.First("PRAGMA integrity_check", row => row.Text(0)) is var said && said != "ok") throw new DataFolderException($"'{backup}' is damaged ({said}); choose another backup.");
         }
         catch (SqliteException e)
         {

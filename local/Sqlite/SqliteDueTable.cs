@@ -36,7 +36,7 @@ public sealed class SqliteDueTable(SqliteStore store)
     /// <summary>Up to <paramref name="max"/> of what is due at <paramref name="now"/>, in order of time and then of id.</summary>
     public Task<IReadOnlyList<Due>> TakeDueAsync(DateTimeOffset now, int max, CancellationToken cancel = default) => store.ReadAsync<IReadOnlyList<Due>>(
         reader => reader.List("SELECT run_id, due_at, version FROM due WHERE due_at <= $1 ORDER BY due_at, run_id LIMIT $2",
-            row => new Due(row.GetString(0), SqliteReader.Time(row.GetInt64(1)), row.GetInt64(2)), SqliteReader.Ticks(now), max),
+            row => new Due(row.Text(0), SqliteReader.Time(row.Number(1)), row.Number(2)), SqliteReader.Ticks(now), max),
         cancel);
 
     /// <summary>

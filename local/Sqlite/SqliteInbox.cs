@@ -45,7 +45,7 @@ public sealed class SqliteInbox(SqliteStore store) : IInbox
                         INSERT INTO inbox(seq, session, id, kind, received_at, attempts, not_before, body_stored, body)
                         VALUES ($1, $2, $3, $4, $5, 0, NULL, $6, $7) ON CONFLICT(id) DO NOTHING
                         """,
-                        writer.NextNumber(), message.Session, message.Id, message.Kind.ToString(), SqliteReader.Ticks(message.ReceivedAt), message.BodyStored, SqliteReader.Bytes(message.Body));
+                        writer.NextNumber(), message.Session, message.Id, message.Kind.ToString(), SqliteReader.Ticks(message.ReceivedAt), message.BodyStored, message.Body);
                 return queued;
             }, cancel);
         }
@@ -113,7 +113,7 @@ public sealed class SqliteInbox(SqliteStore store) : IInbox
 
     /// <summary>How many messages wait, delayed and being handled included, and since when the oldest of them does; null where none waits.</summary>
     public Task<(long Count, DateTimeOffset? Oldest)> WaitingAsync(CancellationToken cancel = default) =>
-        store.ReadAsync(reader => reader.First("SELECT count(*), min(received_at) FROM inbox", row => (row.GetInt64(0), row.IsDBNull(1) ? (DateTimeOffset?)null : SqliteReader.Time(row.GetInt64(1)))), cancel);
+        store.ReadAsync(reader => reader.First("SELECT count(*), min(received_at) FROM inbox", row => (row.Number(0), row.IsNull(1) ? (DateTimeOffset?)null : SqliteReader.Time(row.Number(1)))), cancel);
 
     /// <summary>When the first delayed message may be tried again, leaving out those that are being handled; null where none is delayed. May lie in the past: then <see cref="NextAsync"/> has it.</summary>
     public Task<DateTimeOffset?> NextDelayedAsync(CancellationToken cancel = default) => store.ReadAsync(reader =>
@@ -122,8 +122,8 @@ public sealed class SqliteInbox(SqliteStore store) : IInbox
         reader.While("SELECT seq, not_before FROM inbox WHERE not_before IS NOT NULL ORDER BY not_before", row =>
         {
             bool taken;
-            lock (_gate) taken = _order.IsTaken(row.GetInt64(0));
-            if (!taken) first = SqliteReader.Time(row.GetInt64(1));
+            lock (_gate) taken = _order.IsTaken(row.Number(0));
+            if (!taken) first = SqliteReader.Time(row.Number(1));
             return taken;
         });
         return first;
@@ -165,9 +165,9 @@ public sealed class SqliteInbox(SqliteStore store) : IInbox
         reader.While($"SELECT {Columns} FROM inbox WHERE seq > $1 ORDER BY seq LIMIT {ScanRows}", row =>
         {
             seen++;
-            var seq = row.GetInt64(0);
+            var seq = row.Number(0);
             bool take;
-            lock (_gate) take = _order.Offer(seq, row.GetString(1), row.IsDBNull(2) ? null : SqliteReader.Time(row.GetInt64(2)), now);
+            lock (_gate) take = _order.Offer(seq, row.Text(1), row.IsNull(2) ? null : SqliteReader.Time(row.Number(2)), now);
             if (!take) return true;
             marked.Add(seq);
             taken.Add(Read(row));
@@ -176,11 +176,11 @@ public sealed class SqliteInbox(SqliteStore store) : IInbox
         return seen == ScanRows;
     }, cancel);
 
-    private static QueuedMessage Read(SqliteDataReader row) => new(
-        row.GetInt64(0),
-        new InboxMessage(row.GetString(1), row.GetString(3), Enum.Parse<MessageKind>(row.GetString(4)), row.GetFieldValue<byte[]>(8), SqliteReader.Time(row.GetInt64(5)))
+    private static QueuedMessage Read(SqliteRow row) => new(
+        row.Number(0),
+        new InboxMessage(row.Text(1), row.Text(3), Enum.Parse<MessageKind>(row.Text(4)), row.Bytes(8), SqliteReader.Time(row.Number(5)))
         {
-            BodyStored = row.GetBoolean(7),
+            BodyStored = row.Number(7) != 0,
         },
-        row.GetInt32(6));
+        (int)row.Number(6));
 }

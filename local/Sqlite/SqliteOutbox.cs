@@ -45,8 +45,8 @@ public sealed class SqliteOutbox(SqliteStore store, TimeProvider time) : IMailer
     /// <summary>How many e-mails were sent.</summary>
     public Task<long> CountAsync(CancellationToken cancel = default) => store.ReadAsync(reader => reader.Number("SELECT count(*) FROM outbox") ?? 0, cancel);
 
-    private static SentEmail Read(SqliteDataReader row) => new(
-        row.GetInt64(0),
-        SqliteReader.Time(row.GetInt64(1)),
-        JsonSerializer.Deserialize<OutgoingEmail>(row.GetString(2), TablesExtensions.Json) ?? throw new JsonException($"The e-mail {row.GetInt64(0)} is null."));
+    private static SentEmail Read(SqliteRow row) => new(
+        row.Number(0),
+        SqliteReader.Time(row.Number(1)),
+        JsonSerializer.Deserialize<OutgoingEmail>(row.Text(2), TablesExtensions.Json) ?? throw new JsonException($"The e-mail {row.Number(0)} is null."));
 }

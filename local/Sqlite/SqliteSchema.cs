@@ -49,8 +49,8 @@ internal static class SqliteSchema
         if (!empty && version != Version)
             throw new DataFolderException($"The file '{path}' has the data version {version}, which this program cannot read; name another folder with --data.");
 
-        file.Statement(synchronous).ExecuteNonQuery();
-        file.Statement("PRAGMA journal_mode=WAL").ExecuteNonQuery();
+        file.First(synchronous, _ => true);
+        file.First("PRAGMA journal_mode=WAL", _ => true);
         using var transaction = file.Connection.BeginTransaction();
         Run(Invariant($"PRAGMA application_id={ApplicationId}; PRAGMA user_version={Version};"));
         if (empty) Run(Tables);

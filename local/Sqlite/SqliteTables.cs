@@ -20,7 +20,7 @@ public sealed class SqliteTables(SqliteStore store) : ITables
 
     /// <inheritdoc />
     public Task<Row?> GetAsync(RowKey key, CancellationToken cancel = default) => store.ReadAsync(
-        reader => reader.First("SELECT body, etag FROM rows WHERE partition = $1 AND key = $2", row => new Row(key, Body(row, 0), ETag(row.GetInt64(1))), key.Partition, key.Key),
+        reader => reader.First("SELECT body, etag FROM rows WHERE partition = $1 AND key = $2", row => new Row(key, Body(row, 0), ETag(row.Number(1))), key.Partition, key.Key),
         cancel);
 
     /// <inheritdoc />
@@ -67,7 +67,7 @@ public sealed class SqliteTables(SqliteStore store) : ITables
     {
         var used = new List<string>();
         // From each partition straight to the next one: rows in between are not touched.
-        for (var after = ""; reader.First("SELECT partition FROM rows WHERE partition > $1 AND partition <= $2 ORDER BY partition LIMIT 1", row => row.GetString(0), after, LastBucket) is { } next; after = next)
+        for (var after = ""; reader.First("SELECT partition FROM rows WHERE partition > $1 AND partition <= $2 ORDER BY partition LIMIT 1", row => row.Text(0), after, LastBucket) is { } next; after = next)
             if (Buckets.Contains(next)) used.Add(next);
         return used;
     }, cancel);
@@ -84,7 +84,7 @@ public sealed class SqliteTables(SqliteStore store) : ITables
                 more = true;
                 return false;
             }
-            var row = new Row(new RowKey(found.GetString(0), found.GetString(1)), Body(found, 2), ETag(found.GetInt64(3)));
+            var row = new Row(new RowKey(found.Text(0), found.Text(1)), Body(found, 2), ETag(found.Number(3)));
             rows.Add(row);
             bytes += row.Body.Length;
             return true;
@@ -118,15 +118,15 @@ public sealed class SqliteTables(SqliteStore store) : ITables
         {
             case Write.Insert insert:
                 return writer.Execute("INSERT INTO rows(partition, key, etag, body) VALUES ($1, $2, $3, $4) ON CONFLICT(partition, key) DO NOTHING",
-                    partition, insert.Key, writer.NextNumber(), SqliteReader.Bytes(insert.Body)) == 1;
+                    partition, insert.Key, writer.NextNumber(), insert.Body) == 1;
             case Write.Replace replace:
                 return Number(replace.ETag) is { } replaced && writer.Execute("UPDATE rows SET etag = $4, body = $5 WHERE partition = $1 AND key = $2 AND etag = $3",
-                    partition, replace.Key, replaced, writer.NextNumber(), SqliteReader.Bytes(replace.Body)) == 1;
+                    partition, replace.Key, replaced, writer.NextNumber(), replace.Body) == 1;
             case Write.Upsert upsert:
                 writer.Execute("""
                     INSERT INTO rows(partition, key, etag, body) VALUES ($1, $2, $3, $4)
                     ON CONFLICT(partition, key) DO UPDATE SET etag = excluded.etag, body = excluded.body
-                    """, partition, upsert.Key, writer.NextNumber(), SqliteReader.Bytes(upsert.Body));
+                    """, partition, upsert.Key, writer.NextNumber(), upsert.Body);
                 return true;
             case Write.Delete { ETag: { } expected } delete:
                 return Number(expected) is { } deleted && writer.Execute("DELETE FROM rows WHERE partition = $1 AND key = $2 AND etag = $3", partition, delete.Key, deleted) == 1;
@@ -140,7 +140,7 @@ public sealed class SqliteTables(SqliteStore store) : ITables
 
     private static long? Find(SqliteWriter writer, string partition, string key) => writer.Number("SELECT etag FROM rows WHERE partition = $1 AND key = $2", partition, key);
 
-    private static byte[] Body(SqliteDataReader row, int column) => row.GetFieldValue<byte[]>(column);
+    private static byte[] Body(SqliteRow row, int column) => row.Bytes(column);
 
     private static string ETag(long number) => number.ToString(CultureInfo.InvariantCulture);
 

@@ -16,7 +16,7 @@ public sealed class SqliteStoreTests : IAsyncDisposable
 
     private Task AddAsync(string name) => Store.WriteAsync(writer => writer.Execute("INSERT INTO things(name) VALUES ($1)", name));
 
-    private Task<List<string>> ThingsAsync() => Store.ReadAsync(reader => reader.List("SELECT name FROM things ORDER BY name", row => row.GetString(0)));
+    private Task<List<string>> ThingsAsync() => Store.ReadAsync(reader => reader.List("SELECT name FROM things ORDER BY name", row => row.Text(0)));
 
     /// <summary>Holds the writer up, so that all that is submitted meanwhile waits for the same commit.</summary>
     private async Task WhileTheWriterIsHeldAsync(Action submit)
@@ -73,7 +73,7 @@ public sealed class SqliteStoreTests : IAsyncDisposable
     public async Task The_file_syncs_every_commit_to_the_disk()
     {
         Assert.Equal(2, await Store.WriteAsync(writer => writer.Number("PRAGMA synchronous")));
-        Assert.Equal("wal", await Store.WriteAsync(writer => writer.First("PRAGMA journal_mode", row => row.GetString(0))));
+        Assert.Equal("wal", await Store.WriteAsync(writer => writer.First("PRAGMA journal_mode", row => row.Text(0))));
     }
 
     [Fact]

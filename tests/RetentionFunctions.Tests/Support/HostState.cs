@@ -17,7 +17,7 @@ internal static class HostState
 
     /// <summary>All rows of all tables with their versions, except the account's own (clock, mode, last sweep) and the counters.</summary>
     public static async Task<List<string>> RowsAsync(this TestHost host, string partitions = "%") => await host.Services.GetRequiredService<SqliteStore>().ReadAsync(reader =>
-        reader.List("SELECT partition || ' ' || key || ' ' || etag FROM rows WHERE partition LIKE $1 AND partition NOT IN ('x-account', 'x-counters', 'x-protection') ORDER BY partition, key", row => row.GetString(0), partitions));
+        reader.List("SELECT partition || ' ' || key || ' ' || etag FROM rows WHERE partition LIKE $1 AND partition NOT IN ('x-account', 'x-counters', 'x-protection') ORDER BY partition, key", row => row.Text(0), partitions));
 
     public static async Task<long> CountedAsync(this TestHost host, string name) =>
         (await host.Services.GetRequiredService<IntakeCounters>().ListAsync()).Where(c => c.Name == name).Sum(c => c.Count);

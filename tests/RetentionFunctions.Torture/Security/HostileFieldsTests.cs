@@ -169,7 +169,7 @@ public sealed class HostileFieldsTests
     }
 
     private static Task<List<string>> KeysAsync(TestHost host) =>
-        host.Services.GetRequiredService<SqliteStore>().ReadAsync(reader => reader.List("SELECT partition FROM rows UNION SELECT key FROM rows", row => row.GetString(0)));
+        host.Services.GetRequiredService<SqliteStore>().ReadAsync(reader => reader.List("SELECT partition FROM rows UNION SELECT key FROM rows", row => row.Text(0)));
 
     /// <summary>What is logged, as it is written.</summary>
     private sealed class Lines : ILoggerProvider, ILogger
