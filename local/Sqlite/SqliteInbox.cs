@@ -41,11 +41,14 @@ public sealed class SqliteInbox(SqliteStore store) : IInbox
             {
                 var queued = 0;
                 foreach (var message in messages)
+                {
+                    if (writer.Execute("INSERT INTO queued(id) VALUES ($1) ON CONFLICT DO NOTHING", message.Id) == 0) continue;
                     queued += writer.Execute("""
                         INSERT INTO inbox(seq, session, id, kind, received_at, attempts, not_before, body_stored, body)
-                        VALUES ($1, $2, $3, $4, $5, 0, NULL, $6, $7) ON CONFLICT(id) DO NOTHING
+                        VALUES ($1, $2, $3, $4, $5, 0, NULL, $6, $7)
                         """,
                         writer.NextNumber(), message.Session, message.Id, message.Kind.ToString(), SqliteReader.Ticks(message.ReceivedAt), message.BodyStored, SqliteReader.Bytes(message.Body));
+                }
                 return queued;
             }, cancel);
         }
