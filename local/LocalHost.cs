@@ -30,8 +30,10 @@ public static class LocalHost
     /// <exception cref="EmailTemplateException">A template is wrong.</exception>
     public static async Task<WebApplication> CreateAsync(LocalOptions options, IConfiguration configuration, string? folder = null, Action<IServiceCollection>? services = null)
     {
+        // Beside the settings: most of both is code that is compiled as it is first run, and there is more than one core.
+        var reading = Task.Run(() => EmailTemplates.Load(folder is null ? null : Path.Combine(folder, "templates")));
         var settings = SettingsLoader.Load(configuration);
-        var templates = EmailTemplates.Load(folder is null ? null : Path.Combine(folder, "templates"));
+        var templates = await reading;
         templates.Check(settings.Flows.Definitions);
         // A demo can be played again: its commits do not wait for the disk, which makes the year several times faster. Another process's death loses nothing.
         var store = SqliteStore.Open(options.DataFolder, new SqliteStoreOptions { SurvivesPowerCut = !options.Demo });
