@@ -30,9 +30,10 @@ public static class LocalHost
     /// <exception cref="EmailTemplateException">A template is wrong.</exception>
     public static async Task<WebApplication> CreateAsync(LocalOptions options, IConfiguration configuration, string? folder = null, Action<IServiceCollection>? services = null)
     {
+        // Beside settings, data folder and server: most of all of them is code that is compiled as it is first run, and there is more than one core.
+        var reading = Task.Run(() => EmailTemplates.Load(folder is null ? null : Path.Combine(folder, "templates")));
         var settings = SettingsLoader.Load(configuration);
-        var templates = EmailTemplates.Load(folder is null ? null : Path.Combine(folder, "templates"));
-        templates.Check(settings.Flows.Definitions);
+        var checking = CheckedAsync(reading, settings);
         // A demo can be played again: its commits do not wait for the disk, which makes the year several times faster. Another process's death loses nothing.
         var store = SqliteStore.Open(options.DataFolder, new SqliteStoreOptions { SurvivesPowerCut = !options.Demo });
         try
@@ -63,6 +64,7 @@ public static class LocalHost
                 .AddFilter("Microsoft.AspNetCore.DataProtection", LogLevel.Error);
 
             AddAdapters(builder.Services, store, tables, clock);
+            var templates = await checking;
             builder.Services.AddSingleton(options).AddSingleton(new DemoSize(options.Customers ?? DemoPlayer.DefaultCustomers, DemoPlayer.YearDays, options.Seed ?? 1));
             builder.Services.AddSingleton(mailKey).AddSingleton<SandboxMail>();
             builder.Services.AddRooms(settings, templates, configuration, all => all.GetRequiredService<LocalAddress>().Root);
@@ -85,6 +87,13 @@ public static class LocalHost
             await store.DisposeAsync();
             throw;
         }
+    }
+
+    private static async Task<EmailTemplates> CheckedAsync(Task<EmailTemplates> reading, RetentionSettings settings)
+    {
+        var templates = await reading;
+        templates.Check(settings.Flows.Definitions);
+        return templates;
     }
 
     private static void AddAdapters(IServiceCollection services, SqliteStore store, SqliteTables tables, LocalClock clock)

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using RetentionFunctions.Flows;
 using RetentionFunctions.Health;
 using RetentionFunctions.Intake;
@@ -17,7 +18,7 @@ namespace RetentionFunctions.Local;
 /// </summary>
 public sealed partial class LocalPump(
     SqliteInbox inbox, SqliteDueTable due, InboxProcessor processor, FlowAdvance flows, DailySweep sweep, SandboxCopies sandbox, IntakeCounters counters, Nightly nightly, JobRunner jobs, DemoProgress demo,
-    ITables tables, SqliteTables stored, LocalClock clock, RetentionSettings settings, ILogger<LocalPump> log) : BackgroundService
+    ITables tables, SqliteTables stored, IntakeEndpoints doors, LocalClock clock, RetentionSettings settings, ILogger<LocalPump> log) : BackgroundService
 {
     private const string SweepId = "daily-sweep";
 
@@ -29,8 +30,14 @@ public sealed partial class LocalPump(
     private const int BucketsAtOnce = 4;
     private const int Runs = 16;
 
+    // While more comes in than is handled: few at a time, and of the time at least a tenth.
+    private const int BatchInBurst = 64;
+    private const double MostRest = 9;
+
     private readonly SemaphoreSlim working = new(1, 1);
     private DateTimeOffset nudged;
+    private long seen;
+    private double rest;
     private readonly Dictionary<string, int> failures = new(StringComparer.Ordinal);
 
     /// <summary>Handles all that is queued or due at this moment.</summary>
@@ -208,13 +215,15 @@ public sealed partial class LocalPump(
         {
             while (true)
             {
-                var heads = await inbox.NextAsync(clock.GetUtcNow(), Batch, cancel);
+                var heads = await inbox.NextAsync(clock.GetUtcNow(), rest > 0 ? BatchInBurst : Batch, cancel);
                 if (heads.Count == 0 && removing is null) return any;
                 any = true;
+                var began = Stopwatch.GetTimestamp();
                 var handled = await HandleAsync(heads, cancel);
                 var before = removing;
                 removing = handled.Count == 0 ? null : RemoveAsync(handled, cancel);
                 if (before is not null) await before;
+                if (heads.Count > 0) await GiveWayAsync(heads.Count, Stopwatch.GetElapsedTime(began), cancel);
             }
         }
         finally
@@ -264,6 +273,23 @@ public sealed partial class LocalPump(
             throw;
         }
     }
+
+    /// <summary>
+    /// Senders wait for their answer and the queue waits for nobody: while more comes in than is handled, the machine is left to the doors for a time that grows with
+    /// the excess. Without this a burst is acknowledged no faster than it is handled.
+    /// </summary>
+    private async Task GiveWayAsync(int handled, TimeSpan took, CancellationToken cancel)
+    {
+        // There a demo or a test waits for the pump itself, and nobody's webhooks do.
+        if (clock.IsSimulated) return;
+        var accepted = doors.Accepted;
+        rest = Rest(accepted - seen, handled);
+        seen = accepted;
+        if (rest > 0) await Task.Delay(took * rest, cancel);
+    }
+
+    /// <summary>How many times as long as it worked the pump leaves the machine to the doors: not at all while it keeps up.</summary>
+    internal static double Rest(long cameIn, int handled) => Math.Clamp((double)cameIn / handled - 1, 0, MostRest);
 
     // True where it is done; otherwise it has its next time.
     private async Task<bool> HandleAsync(QueuedMessage queued, CancellationToken cancel)

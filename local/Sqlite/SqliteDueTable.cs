@@ -19,7 +19,7 @@ public sealed class SqliteDueTable(SqliteStore store)
 
     /// <summary>Keeps time for an id, due at <paramref name="at"/>; nothing where it is already known, whatever its time. True where it was new.</summary>
     public Task<bool> StartAsync(string id, DateTimeOffset at, CancellationToken cancel = default) => ChangeAsync(
-        writer => writer.Execute("INSERT INTO due(run_id, due_at, version) VALUES ($1, $2, $3) ON CONFLICT(run_id) DO NOTHING", id, SqliteReader.Ticks(at), writer.NextNumber()) == 1,
+        writer => writer.Execute("INSERT INTO due(run_id, due_at, version) VALUES (?1, ?2, ?3) ON CONFLICT(run_id) DO NOTHING", id, SqliteReader.Ticks(at), writer.NextNumber()) == 1,
         cancel);
 
     /// <summary>
@@ -28,14 +28,14 @@ public sealed class SqliteDueTable(SqliteStore store)
     /// </summary>
     public Task WakeAsync(string id, DateTimeOffset at, CancellationToken cancel = default) => ChangeAsync(
         writer => writer.Execute("""
-            INSERT INTO due(run_id, due_at, version) VALUES ($1, $2, $3)
+            INSERT INTO due(run_id, due_at, version) VALUES (?1, ?2, ?3)
             ON CONFLICT(run_id) DO UPDATE SET due_at = min(due_at, excluded.due_at), version = excluded.version
             """, id, SqliteReader.Ticks(at), writer.NextNumber()),
         cancel);
 
     /// <summary>Up to <paramref name="max"/> of what is due at <paramref name="now"/>, in order of time and then of id.</summary>
     public Task<IReadOnlyList<Due>> TakeDueAsync(DateTimeOffset now, int max, CancellationToken cancel = default) => store.ReadAsync<IReadOnlyList<Due>>(
-        reader => reader.List("SELECT run_id, due_at, version FROM due WHERE due_at <= $1 ORDER BY due_at, run_id LIMIT $2",
+        reader => reader.List("SELECT run_id, due_at, version FROM due WHERE due_at <= ?1 ORDER BY due_at, run_id LIMIT ?2",
             row => new Due(row.Text(0), SqliteReader.Time(row.Number(1)), row.Number(2)), SqliteReader.Ticks(now), max),
         cancel);
 
@@ -45,8 +45,8 @@ public sealed class SqliteDueTable(SqliteStore store)
     /// </summary>
     public Task<bool> SettleAsync(string id, long version, DateTimeOffset? nextDue, CancellationToken cancel = default) => ChangeAsync(
         writer => (nextDue is { } next
-            ? writer.Execute("UPDATE due SET due_at = $3 WHERE run_id = $1 AND version = $2", id, version, SqliteReader.Ticks(next))
-            : writer.Execute("DELETE FROM due WHERE run_id = $1 AND version = $2", id, version)) == 1,
+            ? writer.Execute("UPDATE due SET due_at = ?3 WHERE run_id = ?1 AND version = ?2", id, version, SqliteReader.Ticks(next))
+            : writer.Execute("DELETE FROM due WHERE run_id = ?1 AND version = ?2", id, version)) == 1,
         cancel);
 
     /// <summary>The earliest time at which anything is due, also where it is past; null where nothing is waiting.</summary>

@@ -41,11 +41,14 @@ public sealed class SqliteInbox(SqliteStore store) : IInbox
             {
                 var queued = 0;
                 foreach (var message in messages)
+                {
+                    if (writer.Execute("INSERT INTO queued(id) VALUES (?1) ON CONFLICT DO NOTHING", message.Id) == 0) continue;
                     queued += writer.Execute("""
                         INSERT INTO inbox(seq, session, id, kind, received_at, attempts, not_before, body_stored, body)
-                        VALUES ($1, $2, $3, $4, $5, 0, NULL, $6, $7) ON CONFLICT(id) DO NOTHING
+                        VALUES (?1, ?2, ?3, ?4, ?5, 0, NULL, ?6, ?7)
                         """,
                         writer.NextNumber(), message.Session, message.Id, message.Kind.ToString(), SqliteReader.Ticks(message.ReceivedAt), message.BodyStored, message.Body);
+                }
                 return queued;
             }, cancel);
         }
@@ -88,14 +91,14 @@ public sealed class SqliteInbox(SqliteStore store) : IInbox
     public async Task CompleteAsync(IReadOnlyCollection<long> seqs, CancellationToken cancel = default)
     {
         if (seqs.Count == 0) return;
-        await store.WriteAsync(writer => seqs.Sum(seq => writer.Execute("DELETE FROM inbox WHERE seq = $1", seq)), cancel);
+        await store.WriteAsync(writer => seqs.Sum(seq => writer.Execute("DELETE FROM inbox WHERE seq = ?1", seq)), cancel);
         Completed(seqs);
     }
 
     /// <summary>This one is to be tried again from <paramref name="notBefore"/> on; its session waits for it. Both are kept across a restart.</summary>
     public async Task RetryLaterAsync(long seq, int attempts, DateTimeOffset notBefore, CancellationToken cancel = default)
     {
-        await store.WriteAsync(writer => writer.Execute("UPDATE inbox SET attempts = $2, not_before = $3 WHERE seq = $1", seq, attempts, SqliteReader.Ticks(notBefore)), cancel);
+        await store.WriteAsync(writer => writer.Execute("UPDATE inbox SET attempts = ?2, not_before = ?3 WHERE seq = ?1", seq, attempts, SqliteReader.Ticks(notBefore)), cancel);
         lock (_gate) _order.Delay(seq, notBefore);
         Arrived.Set();
     }
@@ -148,7 +151,7 @@ public sealed class SqliteInbox(SqliteStore store) : IInbox
         await store.ReadAsync(reader =>
         {
             foreach (var seq in ready)
-                if (reader.First($"SELECT {Columns} FROM inbox WHERE seq = $1", Read, seq) is { } message) taken.Add(message);
+                if (reader.First($"SELECT {Columns} FROM inbox WHERE seq = ?1", Read, seq) is { } message) taken.Add(message);
                 else gone.Add(seq);
             return taken.Count;
         }, cancel);
@@ -162,7 +165,7 @@ public sealed class SqliteInbox(SqliteStore store) : IInbox
         long cursor;
         lock (_gate) cursor = _order.Cursor;
         var seen = 0;
-        reader.While($"SELECT {Columns} FROM inbox WHERE seq > $1 ORDER BY seq LIMIT {ScanRows}", row =>
+        reader.While($"SELECT {Columns} FROM inbox WHERE seq > ?1 ORDER BY seq LIMIT {ScanRows}", row =>
         {
             seen++;
             var seq = row.Number(0);

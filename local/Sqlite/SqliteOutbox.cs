@@ -22,24 +22,24 @@ public sealed class SqliteOutbox(SqliteStore store, TimeProvider time) : IMailer
     {
         var sentAt = SqliteReader.Ticks(time.GetUtcNow());
         var json = JsonSerializer.Serialize(email, TablesExtensions.Json);
-        await store.WriteAsync(writer => writer.Execute("INSERT INTO outbox(seq, id, sent_at, email) VALUES ($1, $2, $3, $4) ON CONFLICT(id) DO NOTHING",
+        await store.WriteAsync(writer => writer.Execute("INSERT INTO outbox(seq, id, sent_at, email) VALUES (?1, ?2, ?3, ?4) ON CONFLICT(id) DO NOTHING",
             writer.NextNumber(), email.Id, sentAt, json), cancel);
         return new MailOutcome.Accepted(email.Id);
     }
 
     /// <summary>Up to <paramref name="count"/> e-mails, the newest first; with <paramref name="before"/> those sent before the e-mail of that number.</summary>
     public Task<IReadOnlyList<SentEmail>> ListAsync(int count, long? before = null, CancellationToken cancel = default) => store.ReadAsync<IReadOnlyList<SentEmail>>(
-        reader => reader.List("SELECT seq, sent_at, email FROM outbox WHERE seq < $1 ORDER BY seq DESC LIMIT $2", Read, before ?? long.MaxValue, count),
+        reader => reader.List("SELECT seq, sent_at, email FROM outbox WHERE seq < ?1 ORDER BY seq DESC LIMIT ?2", Read, before ?? long.MaxValue, count),
         cancel);
 
     /// <summary>The e-mails after that of a number and sent before a moment, the oldest first.</summary>
     public Task<IReadOnlyList<SentEmail>> SinceAsync(long after, DateTimeOffset before, CancellationToken cancel = default) => store.ReadAsync<IReadOnlyList<SentEmail>>(
-        reader => reader.List("SELECT seq, sent_at, email FROM outbox WHERE seq > $1 AND sent_at < $2 ORDER BY seq", Read, after, SqliteReader.Ticks(before)),
+        reader => reader.List("SELECT seq, sent_at, email FROM outbox WHERE seq > ?1 AND sent_at < ?2 ORDER BY seq", Read, after, SqliteReader.Ticks(before)),
         cancel);
 
     /// <summary>The e-mail with this <see cref="OutgoingEmail.Id"/>, or null.</summary>
     public Task<SentEmail?> GetAsync(string id, CancellationToken cancel = default) => store.ReadAsync(
-        reader => reader.First("SELECT seq, sent_at, email FROM outbox WHERE id = $1", Read, id),
+        reader => reader.First("SELECT seq, sent_at, email FROM outbox WHERE id = ?1", Read, id),
         cancel);
 
     /// <summary>How many e-mails were sent.</summary>

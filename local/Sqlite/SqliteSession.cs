@@ -28,7 +28,7 @@ public readonly struct SqliteRow
 }
 
 /// <summary>
-/// Reads over one connection, with every statement prepared once. Parameters are <c>$1</c>, <c>$2</c> … in the order of the values: null, text,
+/// Reads over one connection, with every statement prepared once. Parameters are <c>?1</c>, <c>?2</c> … in the order of the values: null, text,
 /// <see cref="long"/>, <see cref="int"/>, <see cref="bool"/>, <see cref="double"/> or bytes; times go in as <see cref="Ticks"/>.
 /// Lives as long as the call it was handed to, and belongs to that call's thread. Each statement sees what was committed when it began.
 /// Statements are SQLite's own: through commands, parameters and readers of ADO.NET each of the many small ones took two to three times as long.

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.Data.Sqlite;
 using RetentionFunctions.Storage;
 
@@ -128,7 +129,7 @@ public sealed class SqliteStore : IAsyncDisposable
 
     /// <summary>Writes a copy of the whole data file, as it stands at one moment, while the product goes on; over nothing: the path must be free.</summary>
     /// <exception cref="TransientStorageException">The disk is full or busy.</exception>
-    public Task CopyAsync(string path, CancellationToken cancel = default) => ReadAsync(reader => reader.Number("VACUUM INTO $1", path), cancel);
+    public Task CopyAsync(string path, CancellationToken cancel = default) => ReadAsync(reader => reader.Number("VACUUM INTO ?1", path), cancel);
 
     /// <summary>Commits all that was submitted, folds the write-ahead log into the file, and gives the folder free.</summary>
     public async ValueTask DisposeAsync()
@@ -189,12 +190,13 @@ public sealed class SqliteStore : IAsyncDisposable
         var writer = new SqliteWriter(Connect(folder, options, SqliteOpenMode.ReadWrite), numbers);
         writer.Execute(Synchronous(options.SurvivesPowerCut));
         // Every 16 MB rather than every 4 MB: a checkpoint syncs the file twice, and the pages of hot rows then go home once instead of four times.
-        writer.Execute("PRAGMA wal_autocheckpoint=4000");
+        writer.Execute(string.Create(CultureInfo.InvariantCulture, $"PRAGMA wal_autocheckpoint={16_000_000 / writer.Number("PRAGMA page_size")}"));
         // A log that grew during a burst is cut back to this afterwards.
         writer.Execute("PRAGMA journal_size_limit=67108864");
         writer.Execute("PRAGMA cache_size=-32768");
         // What is deleted is overwritten: otherwise an erased customer's name stays readable in the free pages of the file. The people of a demo are made up.
         if (options.SurvivesPowerCut) writer.Execute("PRAGMA secure_delete=ON");
+        SqliteSchema.PrepareWriter(writer.Connection);
         return writer;
     }
 

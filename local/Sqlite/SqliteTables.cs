@@ -20,7 +20,7 @@ public sealed class SqliteTables(SqliteStore store) : ITables
 
     /// <inheritdoc />
     public Task<Row?> GetAsync(RowKey key, CancellationToken cancel = default) => store.ReadAsync(
-        reader => reader.First("SELECT body, etag FROM rows WHERE partition = $1 AND key = $2", row => new Row(key, Body(row, 0), ETag(row.Number(1))), key.Partition, key.Key),
+        reader => reader.First("SELECT body, etag FROM rows WHERE partition = ?1 AND key = ?2", row => new Row(key, Body(row, 0), ETag(row.Number(1))), key.Partition, key.Key),
         cancel);
 
     /// <inheritdoc />
@@ -31,8 +31,8 @@ public sealed class SqliteTables(SqliteStore store) : ITables
         {
             var after = last;
             var (page, more) = await store.ReadAsync(reader => after is null
-                ? Page(reader, "SELECT partition, key, body, etag FROM rows WHERE partition = $1 AND key >= $2 AND key < $3 ORDER BY key", range.Partition, range.From, range.To)
-                : Page(reader, "SELECT partition, key, body, etag FROM rows WHERE partition = $1 AND key > $2 AND key < $3 ORDER BY key", range.Partition, after, range.To), cancel);
+                ? Page(reader, "SELECT partition, key, body, etag FROM rows WHERE partition = ?1 AND key >= ?2 AND key < ?3 ORDER BY key", range.Partition, range.From, range.To)
+                : Page(reader, "SELECT partition, key, body, etag FROM rows WHERE partition = ?1 AND key > ?2 AND key < ?3 ORDER BY key", range.Partition, after, range.To), cancel);
             foreach (var row in page) yield return row;
             if (!more) yield break;
             last = page[^1].At.Key;
@@ -48,7 +48,7 @@ public sealed class SqliteTables(SqliteStore store) : ITables
         {
             var from = last;
             var (page, more) = await store.ReadAsync(
-                reader => Page(reader, "SELECT partition, key, body, etag FROM rows WHERE (partition, key) > ($1, $2) ORDER BY partition, key", from.Partition, from.Key), cancel);
+                reader => Page(reader, "SELECT partition, key, body, etag FROM rows WHERE (partition, key) > (?1, ?2) ORDER BY partition, key", from.Partition, from.Key), cancel);
             foreach (var row in page) yield return row;
             if (!more) yield break;
             last = page[^1].At;
@@ -67,7 +67,7 @@ public sealed class SqliteTables(SqliteStore store) : ITables
     {
         var used = new List<string>();
         // From each partition straight to the next one: rows in between are not touched.
-        for (var after = ""; reader.First("SELECT partition FROM rows WHERE partition > $1 AND partition <= $2 ORDER BY partition LIMIT 1", row => row.Text(0), after, LastBucket) is { } next; after = next)
+        for (var after = ""; reader.First("SELECT partition FROM rows WHERE partition > ?1 AND partition <= ?2 ORDER BY partition LIMIT 1", row => row.Text(0), after, LastBucket) is { } next; after = next)
             if (Buckets.Contains(next)) used.Add(next);
         return used;
     }, cancel);
@@ -117,28 +117,28 @@ public sealed class SqliteTables(SqliteStore store) : ITables
         switch (write)
         {
             case Write.Insert insert:
-                return writer.Execute("INSERT INTO rows(partition, key, etag, body) VALUES ($1, $2, $3, $4) ON CONFLICT(partition, key) DO NOTHING",
+                return writer.Execute("INSERT INTO rows(partition, key, etag, body) VALUES (?1, ?2, ?3, ?4) ON CONFLICT(partition, key) DO NOTHING",
                     partition, insert.Key, writer.NextNumber(), insert.Body) == 1;
             case Write.Replace replace:
-                return Number(replace.ETag) is { } replaced && writer.Execute("UPDATE rows SET etag = $4, body = $5 WHERE partition = $1 AND key = $2 AND etag = $3",
+                return Number(replace.ETag) is { } replaced && writer.Execute("UPDATE rows SET etag = ?4, body = ?5 WHERE partition = ?1 AND key = ?2 AND etag = ?3",
                     partition, replace.Key, replaced, writer.NextNumber(), replace.Body) == 1;
             case Write.Upsert upsert:
                 writer.Execute("""
-                    INSERT INTO rows(partition, key, etag, body) VALUES ($1, $2, $3, $4)
+                    INSERT INTO rows(partition, key, etag, body) VALUES (?1, ?2, ?3, ?4)
                     ON CONFLICT(partition, key) DO UPDATE SET etag = excluded.etag, body = excluded.body
                     """, partition, upsert.Key, writer.NextNumber(), upsert.Body);
                 return true;
             case Write.Delete { ETag: { } expected } delete:
-                return Number(expected) is { } deleted && writer.Execute("DELETE FROM rows WHERE partition = $1 AND key = $2 AND etag = $3", partition, delete.Key, deleted) == 1;
+                return Number(expected) is { } deleted && writer.Execute("DELETE FROM rows WHERE partition = ?1 AND key = ?2 AND etag = ?3", partition, delete.Key, deleted) == 1;
             case Write.Delete delete:
-                writer.Execute("DELETE FROM rows WHERE partition = $1 AND key = $2", partition, delete.Key);
+                writer.Execute("DELETE FROM rows WHERE partition = ?1 AND key = ?2", partition, delete.Key);
                 return true;
             default:
                 throw new ArgumentException($"A write of the kind {write.GetType().Name} is not known.", nameof(write));
         }
     }
 
-    private static long? Find(SqliteWriter writer, string partition, string key) => writer.Number("SELECT etag FROM rows WHERE partition = $1 AND key = $2", partition, key);
+    private static long? Find(SqliteWriter writer, string partition, string key) => writer.Number("SELECT etag FROM rows WHERE partition = ?1 AND key = ?2", partition, key);
 
     private static byte[] Body(SqliteRow row, int column) => row.Bytes(column);
 

@@ -1,31 +1,89 @@
 using System.Diagnostics;
-using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using RetentionFunctions.Tests.Support;
 
 namespace RetentionFunctions.Benchmarks;
 
-/// <summary>Runs a part of a benchmark in a process of its own, so that the most memory it ever had is its own too.</summary>
-internal static class Child
+/// <summary>A server in a process of its own, with a data folder of its own; killed and cleared away at the end.</summary>
+internal sealed class Child : IDisposable
 {
-    /// <summary>Starts this program with other arguments; what it said with <see cref="Say"/>.</summary>
-    public static async Task<(double Seconds, double MiB)> RunAsync(params IEnumerable<string> args)
+    private readonly Process process;
+    private readonly TempFolder? folder;
+
+    private Child(Process process, TempFolder? folder, int port, TimeSpan started)
     {
-        var start = new ProcessStartInfo(Environment.ProcessPath!) { RedirectStandardOutput = true };
-        // As "dotnet this.dll", or by its own executable.
-        if (Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet") start.ArgumentList.Add(typeof(Child).Assembly.Location);
-        foreach (var arg in args) start.ArgumentList.Add(arg);
-        using var process = Process.Start(start)!;
-        var lines = await process.StandardOutput.ReadToEndAsync();
-        await process.WaitForExitAsync();
-        var said = lines.Split('\n').LastOrDefault(l => l.StartsWith("took ", StringComparison.Ordinal));
-        if (process.ExitCode != 0 || said is null) throw new InvalidOperationException($"The child ended with {process.ExitCode}: {lines}");
-        var words = said.Split(' ');
-        return (double.Parse(words[1], CultureInfo.InvariantCulture), double.Parse(words[2], CultureInfo.InvariantCulture));
+        this.process = process;
+        this.folder = folder;
+        Port = port;
+        StartedIn = started;
     }
 
-    /// <summary>Says how long it took, and the most memory that this process had (resident, as the system counted it).</summary>
-    public static void Say(TimeSpan took)
+    /// <summary>Where it listens on 127.0.0.1.</summary>
+    public int Port { get; }
+
+    /// <summary>From the start of the process until <c>GET /healthz</c> was answered with 200.</summary>
+    public TimeSpan StartedIn { get; }
+
+    /// <summary>The host as founders start it: the built program, its defaults, no settings but a signing secret.</summary>
+    /// <param name="data">The data folder; null for a new one.</param>
+    public static Child Host(string? data = null) => Start(data, "RetentionFunctions.Local.dll", (port, folder) =>
+        ["--urls", $"http://127.0.0.1:{port}", "--data", Path.Combine(folder, "data"), $"--Stripe:WebhookSecrets:0={StripeRequests.Secret}"]);
+
+    /// <summary>One of the servers of this program, see <see cref="Serve"/>.</summary>
+    public static Child Own(string mode) => Start(null, "RetentionFunctions.Benchmarks.dll", (port, folder) => ["serve", mode, $"{port}", Path.Combine(folder, "data")]);
+
+    /// <summary>Ends it as a power cut would, without a farewell.</summary>
+    public void Dispose()
     {
-        using var self = Process.GetCurrentProcess();
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"took {took.TotalSeconds} {self.PeakWorkingSet64 / 1024.0 / 1024}"));
+        process.Kill();
+        process.WaitForExit();
+        process.Dispose();
+        folder?.Dispose();
+    }
+
+    private static Child Start(string? data, string program, Func<int, string, IReadOnlyList<string>> arguments)
+    {
+        var folder = data is null ? new TempFolder() : null;
+        var port = FreePort();
+        // Started outside the repository, so that no retention.json of it counts.
+        var start = new ProcessStartInfo("dotnet") { WorkingDirectory = data ?? folder!.Path, RedirectStandardOutput = true };
+        foreach (var argument in new[] { "exec", Path.Combine(AppContext.BaseDirectory, program) }.Concat(arguments(port, data ?? folder!.Path))) start.ArgumentList.Add(argument);
+        var watch = Stopwatch.StartNew();
+        var process = Process.Start(start)!;
+        process.OutputDataReceived += (_, _) => { };
+        process.BeginOutputReadLine();
+        while (!Answers(port))
+        {
+            if (process.HasExited) throw new InvalidOperationException($"{program} ended by itself with {process.ExitCode}.");
+            if (watch.Elapsed > TimeSpan.FromMinutes(1)) throw new TimeoutException($"{program} did not answer within a minute.");
+            Thread.Sleep(1);
+        }
+        return new Child(process, folder, port, watch.Elapsed);
+    }
+
+    private static bool Answers(int port)
+    {
+        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        try
+        {
+            socket.Connect(IPAddress.Loopback, port);
+        }
+        catch (SocketException e) when (e.SocketErrorCode == SocketError.ConnectionRefused)
+        {
+            return false;
+        }
+        socket.Send("GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"u8);
+        Span<byte> answer = stackalloc byte[4096];
+        var length = 0;
+        while (socket.Receive(answer[length..]) is > 0 and var read) length += read;
+        return answer[..length].StartsWith("HTTP/1.1 200"u8) ? true : throw new InvalidOperationException($"/healthz was answered with: {System.Text.Encoding.UTF8.GetString(answer[..length])}");
+    }
+
+    private static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 }

@@ -1,9 +1,14 @@
 using System.Runtime.InteropServices;
 using RetentionFunctions.Benchmarks;
 
+// The child processes of the benchmarks of the door and of the start.
+if (args is ["serve", var mode, var port, var folder]) return await Serve.RunAsync(mode, port, folder);
+
 // Each benchmark is a class with a name; without arguments all of them run, which takes some minutes.
 var benchmarks = new Dictionary<string, (string What, Func<IReadOnlyList<string>, Task> RunAsync)>(StringComparer.Ordinal)
 {
+    ["webhooks"] = ("webhooks acknowledged a second, durable and deduplicated, against a bare endpoint", Webhooks.RunAsync),
+    ["start"] = ("from the start of the process to the first request served, against an empty application", Start.RunAsync),
     ["events"] = ("events handled end to end, beside the same row writes made bare", Events.RunAsync),
     ["sweep"] = ("the daily sweep of many customers, beside a bare program that reads, parses and writes as much", Sweep.RunAsync),
     ["runs"] = ("runs that are due, while others wait", Runs.RunAsync),

@@ -17,10 +17,14 @@ internal static class Rounds
     public const int Least = 5;
 
     /// <summary>One round of each that does not count (compiling, caches), then so many of each, interleaved. The first contender is the bare baseline.</summary>
-    public static async Task<IReadOnlyList<Result>> MeasureAsync(IReadOnlyList<Contender> contenders, int rounds = Least)
+    /// <param name="contenders">In the order in which they take their turns.</param>
+    /// <param name="rounds">How many count.</param>
+    /// <param name="fresh">Each round has a process of its own, which is warmed up in it: then there is no round that does not count.</param>
+    public static async Task<IReadOnlyList<Result>> MeasureAsync(IReadOnlyList<Contender> contenders, int rounds = Least, bool fresh = false)
     {
         var figures = contenders.ToDictionary(c => c, _ => new List<double>());
-        foreach (var contender in contenders) await contender.RoundAsync();
+        if (!fresh)
+            foreach (var contender in contenders) await contender.RoundAsync();
         for (var round = 0; round < rounds; round++)
             foreach (var contender in contenders)
             {

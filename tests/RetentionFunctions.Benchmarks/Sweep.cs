@@ -44,8 +44,8 @@ internal static class Sweep
         async Task<double> ChildAsync(string which)
         {
             // Until the day's scores stand a sweep inserts them; from the first on it replaces them, as the bare program does.
-            if (peaks.Count == 0) await Child.RunAsync("sweep", "--child", "product", "--folder", store);
-            var (seconds, peak) = await Child.RunAsync("sweep", "--child", which, "--folder", store);
+            if (peaks.Count == 0) await Part.RunAsync("sweep", "--child", "product", "--folder", store);
+            var (seconds, peak) = await Part.RunAsync("sweep", "--child", which, "--folder", store);
             peaks[which] = Math.Max(peak, peaks.GetValueOrDefault(which));
             return seconds;
         }
@@ -58,7 +58,7 @@ internal static class Sweep
         var pump = app.Services.GetRequiredService<LocalPump>();
         var from = TimeProvider.System.GetTimestamp();
         var result = await pump.SweepAsync();
-        Child.Say(TimeProvider.System.GetElapsedTime(from));
+        Part.Say(TimeProvider.System.GetElapsedTime(from));
         if (result.Customers == 0) throw new InvalidOperationException("Nobody was scored.");
     }
 
@@ -100,7 +100,7 @@ internal static class Sweep
             }
             return reader;
         }, reader => reader.Dispose());
-        Child.Say(TimeProvider.System.GetElapsedTime(from));
+        Part.Say(TimeProvider.System.GetElapsedTime(from));
         return Task.CompletedTask;
 
         SqliteConnection Open()

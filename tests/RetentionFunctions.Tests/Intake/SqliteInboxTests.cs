@@ -51,6 +51,33 @@ public sealed class SqliteInboxTests : InboxContract, IAsyncDisposable
     }
 
     [Fact]
+    public async Task A_message_whose_commit_was_undone_for_the_sake_of_a_neighbour_is_queued_all_the_same_and_once()
+    {
+        // While the first write holds the writer, the others gather for one commit, which is undone for the one that throws and run again.
+        using var gathered = new ManualResetEventSlim();
+        var first = _sqlite.Store.WriteAsync(_ => { gathered.Wait(); return 0; });
+        var queued = Inbox.EnqueueAsync([Message("a", "a1")]);
+        var fails = _sqlite.Store.WriteAsync<int>(_ => throw new InvalidDataException("a neighbour"));
+        var again = Inbox.EnqueueAsync([Message("a", "a1")]);
+        gathered.Set();
+        await Task.WhenAll(first, queued, again);
+        await Assert.ThrowsAsync<InvalidDataException>(() => fails);
+        Assert.Equal(["a1"], (await DrainAsync()).Select(m => m.Id));
+    }
+
+    [Fact]
+    public async Task A_file_of_version_1_goes_on_with_its_messages_and_they_still_count_once()
+    {
+        await Inbox.EnqueueAsync([Message("a", "a1"), Message("b", "b1")]);
+        await _sqlite.Store.WriteAsync(writer => writer.Execute("CREATE UNIQUE INDEX inbox_by_id ON inbox(id)") + writer.Execute("PRAGMA user_version=1"));
+        await RestartAsync();
+        await Inbox.EnqueueAsync([Message("a", "a1"), Message("b", "b2")]);
+        Assert.Equal(2, await _sqlite.Store.ReadAsync(reader => reader.Number("PRAGMA user_version")));
+        Assert.Equal(0, await _sqlite.Store.ReadAsync(reader => reader.Number("SELECT count(*) FROM sqlite_master WHERE name = 'inbox_by_id'")));
+        Assert.Equal(["a1", "b1", "b2"], (await DrainAsync()).Select(m => m.Id).Order());
+    }
+
+    [Fact]
     public async Task No_more_are_taken_than_asked_for_and_the_oldest_first()
     {
         await Inbox.EnqueueAsync([.. Enumerable.Range(0, 5).Select(i => Message($"s{i}", $"{i}"))]);

@@ -250,7 +250,7 @@ public sealed class SqliteStoreTests : IAsyncDisposable
 
     public static TheoryData<string, string> Unusable => new()
     {
-        { "PRAGMA user_version=2", "newer version" },
+        { "PRAGMA user_version=3", "newer version" },
         { "PRAGMA user_version=0", "data version 0" },
         { "PRAGMA application_id=7", "another program" },
         { "DROP TABLE meta", "damaged" },
