@@ -28,9 +28,6 @@ internal sealed partial class FlowBench
     private static readonly EmailTemplates Templates = EmailTemplates.Load();
     private static readonly EphemeralDataProtectionProvider Protection = new();
 
-    // One fault is overcome by the second attempt; more than that is a fault that stays.
-    private const int Attempts = 4;
-
     private readonly ITables rows;
     private readonly ITables stored;
     private readonly MemoryInbox queue = new();
@@ -76,6 +73,12 @@ internal sealed partial class FlowBench
 
     /// <summary>How often anything was delivered again because it had thrown.</summary>
     public int Redeliveries { get; private set; }
+
+    /// <summary>How often whoever gets no answer asks again. One fault is overcome by the second attempt; more than that is a fault that stays.</summary>
+    public int Patience { get; set; } = 4;
+
+    /// <summary>How the ports of a host fail that is started anew after the one before died.</summary>
+    public Func<FaultPlan> Reborn { get; set; } = FaultPlan.None;
 
     /// <summary>How often the host died and was started anew over what it had stored.</summary>
     public int Deaths { get; private set; }
@@ -197,6 +200,11 @@ internal sealed partial class FlowBench
 
     private async Task SettleAsync()
     {
+        if (Together)
+        {
+            await SettleTogetherAsync();
+            return;
+        }
         for (var round = 0; round < 1000; round++)
         {
             if (queue.Take() is { } message)
@@ -223,23 +231,31 @@ internal sealed partial class FlowBench
     {
         for (var attempt = 1; ; attempt++)
         {
+            var mine = plan;
             try
             {
                 await work();
                 // What swallowed that it was dead was none the less: nobody was told that it is done.
-                if (!plan.IsDead) return;
+                if (!mine.IsDead) return;
                 throw new HostDiedException();
             }
             catch (HostDiedException)
             {
-                Deaths++;
-                Compose(FaultPlan.None());
+                Bury(mine);
             }
-            catch (Exception e) when (e is TransientStorageException or TransientBillingException && attempt < Attempts)
+            catch (Exception e) when (e is TransientStorageException or TransientBillingException && attempt < Patience)
             {
                 Redeliveries++;
             }
         }
+    }
+
+    // Whoever notices first starts the next.
+    private void Bury(FaultPlan dead)
+    {
+        if (dead != plan) return;
+        Deaths++;
+        Compose(Reborn());
     }
 }
 
@@ -288,6 +304,9 @@ internal sealed class MemoryInbox : IInbox
 
     public InboxMessage? Take() => waiting.FirstOrDefault();
 
+    /// <summary>The first of each session.</summary>
+    public IReadOnlyList<InboxMessage> Heads() => [.. waiting.DistinctBy(m => m.Session)];
+
     public void Complete(InboxMessage message) => waiting.Remove(message);
 }
 
@@ -318,6 +337,8 @@ internal sealed class MemoryEngine(TimeProvider clock) : IFlowEngine
             if (at.At <= clock.GetUtcNow()) return (id, at.Version);
         return null;
     }
+
+    public IReadOnlyList<(string Id, int Version)> AllDue() => [.. due.Where(d => d.Value.At <= clock.GetUtcNow()).Select(d => (d.Key, d.Value.Version))];
 
     public void Settle(string id, int taken, DateTimeOffset? next)
     {

@@ -24,28 +24,28 @@ public sealed class FaultPlan
 {
     private readonly Lock _gate = new();
     private readonly List<string> _names = [];
-    private readonly Func<int, FaultMoment?> _strikes;
-    private readonly bool _kills;
+    private readonly Func<int, (FaultMoment Moment, bool Kills)?> _strikes;
+    private bool _kills;
     private string? _failed;
 
-    private FaultPlan(Func<int, FaultMoment?> strikes, bool kills)
-    {
-        _strikes = strikes;
-        _kills = kills;
-    }
+    private FaultPlan(Func<int, (FaultMoment Moment, bool Kills)?> strikes) => _strikes = strikes;
 
     /// <summary>Only counts.</summary>
-    public static FaultPlan None() => new(_ => null, kills: false);
+    public static FaultPlan None() => new(_ => null);
 
     /// <summary>Lets call number <paramref name="call"/> (from 1) fail.</summary>
-    public static FaultPlan At(int call, FaultMoment moment) => new(number => number == call ? moment : null, kills: false);
+    public static FaultPlan At(int call, FaultMoment moment) => new(number => number == call ? (moment, false) : null);
 
     /// <summary>The host dies at call number <paramref name="call"/> (from 1): this call and every later one throws <see cref="HostDiedException"/>.</summary>
-    public static FaultPlan CrashAt(int call, FaultMoment moment) => new(number => number == call ? moment : null, kills: true);
+    public static FaultPlan CrashAt(int call, FaultMoment moment) => new(number => number == call ? (moment, true) : null);
 
-    /// <summary>Every call fails with a probability, before or after it by the same dice.</summary>
-    public static FaultPlan ByDice(Random dice, double probability) =>
-        new(_ => dice.NextDouble() >= probability ? null : dice.Next(2) == 0 ? FaultMoment.Before : FaultMoment.After, kills: false);
+    /// <summary>Every call fails with a probability, before or after it by the same dice; and with another, much smaller one, the host dies at it.</summary>
+    public static FaultPlan ByDice(Random dice, double probability, double death = 0, Func<Task>? slowly = null) => new(_ =>
+    {
+        var moment = dice.Next(2) == 0 ? FaultMoment.Before : FaultMoment.After;
+        var chance = dice.NextDouble();
+        return chance < death ? (moment, true) : chance < death + probability ? (moment, false) : null;
+    }) { Slowly = slowly };
 
     /// <summary>What every call waits for before it begins: others get their turn meanwhile.</summary>
     public Func<Task>? Slowly { get; init; }
@@ -81,8 +81,9 @@ public sealed class FaultPlan
         {
             if (IsDead) throw new HostDiedException();
             _names.Add(name);
-            if (_strikes(_names.Count) is not { } moment) return null;
+            if (_strikes(_names.Count) is not var (moment, kills)) return null;
             Failures++;
+            _kills |= kills;
             _failed ??= $"{name}, call {_names.Count}, {moment}";
             return _kills && moment is FaultMoment.Before ? throw Thrown(name) : moment;
         }

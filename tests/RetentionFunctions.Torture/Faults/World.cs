@@ -19,9 +19,9 @@ namespace RetentionFunctions.Torture.Faults;
 /// <summary>The product with every port and every job, and all that outlives it: tables, queue, due times, the mail provider, Stripe, backups.</summary>
 internal sealed partial class World
 {
-    public World(bool deduplicates = true)
+    public World(bool deduplicates = true, bool together = false)
     {
-        Bench = new FlowBench(FlowStory.SignUp, deduplicates) { Jobs = Jobs };
+        Bench = new FlowBench(FlowStory.SignUp, deduplicates) { Jobs = Jobs, Together = together };
         Stripe = new ListedStripe(new SandboxStripe(new SandboxOptions()), Bench.Clock) { PageSize = 2 };
         // Once more, now with the jobs.
         Bench.Compose(FaultPlan.None());
