@@ -167,6 +167,7 @@ public sealed class StormTests(ITestOutputHelper output)
         if (deduplicates) Assert.All(ended.Mails.Where(m => m.Result == MailResult.Unknown), m => Assert.Equal("the run ended before it was known whether it went out", m.Reason));
         // What certainly did not go out may stay so where the run ended before the next try.
         Assert.All(ended.Mails, m => Assert.True(m.Result is MailResult.Accepted || (m.Result is MailResult.Unknown or MailResult.NotSent && m.Reason is not null), $"{m.Id} is {m.Result}."));
+        var delivered = ended.Delivered.Select(d => d.Id).ToHashSet(StringComparer.Ordinal);
         Assert.All(ended.Mails.Where(m => m.Result == MailResult.Accepted), m => Assert.Contains(m.Id, delivered));
         Assert.Empty(delivered.Except(ended.Mails.Where(m => m.Result is not MailResult.NotSent).Select(m => m.Id)));
         foreach (var run in ended.Runs)
