@@ -113,7 +113,8 @@ public sealed partial class DailySweep(ITables tables, FlowDispatch flows, Reten
         var lastSeen = buckets.Select(b => b.LastSeenAt).DefaultIfEmpty().Max();
         var candidates = buckets.SelectMany(b => b.Candidates).OrderByDescending(c => c.Mrr).ThenBy(c => c.CustomerId, StringComparer.Ordinal).ToList();
         var silent = candidates.Count > 0 && lastSeen is { } at && now - at > SilentApp;
-        var started = silent ? 0 : await StartAsync(candidates, buckets.Sum(b => b.StartedToday), now, cancel);
+        var already = buckets.Sum(b => b.StartedToday);
+        var started = silent ? 0 : await StartAsync(candidates, already, now, cancel);
         var result = new SweepResult
         {
             At = now,
@@ -122,8 +123,9 @@ public sealed partial class DailySweep(ITables tables, FlowDispatch flows, Reten
             Mrr = buckets.SelectMany(b => b.Mrr).GroupBy(m => m.Key, StringComparer.Ordinal).ToDictionary(g => g.Key, g => g.Sum(m => m.Value)),
             CurrentTiers = buckets.SelectMany(b => b.CurrentTiers).GroupBy(t => t.Key).ToDictionary(g => g.Key, g => g.Sum(t => t.Value)),
             Tiers = buckets.SelectMany(b => b.Tiers).GroupBy(t => t.Key).ToDictionary(g => g.Key, g => g.Sum(t => t.Value)),
-            Candidates = candidates.Count,
-            Started = started,
+            // Also those of an earlier sweep of this day, which may have been this one before it was interrupted.
+            Candidates = already + candidates.Count,
+            Started = already + started,
             Warning = silent ? $"No app event has come in since {lastSeen:yyyy-MM-dd HH:mm} UTC. The app has probably stopped sending: no win-back flow was started." : null,
         };
         if (result.Warning is not null) Log.Silent(log, result.Warning);
@@ -240,6 +242,12 @@ public sealed partial class DailySweep(ITables tables, FlowDispatch flows, Reten
         {
             // Read again: the sweep may have taken a while, and the customer may be back.
             if (await CustomerView.LoadAsync(tables, customerId, cancel) is not { } view) return false;
+            if (StartedOn(view.Customer, today))
+            {
+                // By this very sweep, before it was interrupted: it counts, and the engine may not know of it.
+                await flows.AfterChangeAsync(view.Customer, cancel);
+                return true;
+            }
             if (FlowStart.WinBack(view.Customer, ActivityView.Of(view.Activities, now), settings.Flows, definition, FlowDispatch.WinBackFlow, now) is not { } reason) return false;
             var run = FlowStart.Begin(FlowDispatch.WinBackFlow, definition, view.Customer, Occasion(today), null, reason.Because, settings.Flows.Mode, now) with { UseFell = reason.UseFell };
             if (await flows.StartAsync(run, view, cancel)) return true;
@@ -340,10 +348,10 @@ public sealed record SweepResult
     /// <summary>Customers still with us (in a trial, paying, past due or paused) by tier.</summary>
     public IReadOnlyDictionary<HealthTier, int> CurrentTiers { get; init; } = new Dictionary<HealthTier, int>();
 
-    /// <summary>For how many win-back was called for.</summary>
+    /// <summary>For how many win-back was called for on this day.</summary>
     public required int Candidates { get; init; }
 
-    /// <summary>How many runs were started; at most the set number a day.</summary>
+    /// <summary>How many of their runs were started on this day; at most the set number.</summary>
     public required int Started { get; init; }
 
     /// <summary>What the founder should know: the app's events have stopped.</summary>

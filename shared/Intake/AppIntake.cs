@@ -11,6 +11,9 @@ namespace RetentionFunctions.Intake;
 /// <summary>Handles the app events of one user: counts each once, ties the user to a customer, and lets the flows look again.</summary>
 public sealed class AppIntake(ITables tables, UserTies ties, FlowDispatch flows, RetentionSettings settings)
 {
+    // For longer than a sender that got no answer goes on trying.
+    private static readonly TimeSpan CopiesTake = TimeSpan.FromDays(1);
+
     /// <summary>Handles a message as it was queued (<see cref="AppMessages"/>).</summary>
     /// <exception cref="UnreadableException">It is not one of ours.</exception>
     public async Task HandleAsync(ReadOnlyMemory<byte> body, CancellationToken cancel = default)
@@ -57,7 +60,8 @@ public sealed class AppIntake(ITables tables, UserTies ties, FlowDispatch flows,
     }
 
     // Those that no former id of the user has counted. What was counted while the user was tied to nobody stands in one row with its first and last time,
-    // written together with the markers: what lies outside was not counted there, and most is later.
+    // written together with the markers: what lies well outside was not counted there, and most is later. Well outside, since a copy may say another time:
+    // without a timestamp it is that of its arrival, and with sentAt it is corrected by the way that the request took.
     private async Task<IReadOnlyList<AppEvent>> NotCountedBeforeTieAsync(string userId, IReadOnlyList<AppEvent> events, UserTie? tie, CancellationToken cancel)
     {
         var fresh = events;
@@ -67,7 +71,7 @@ public sealed class AppIntake(ITables tables, UserTies ties, FlowDispatch flows,
             if (former == Keys.UntiedUser(userId))
             {
                 var row = (await tables.GetAsync<Activity>(Keys.Activity(former, userId), cancel))?.Value;
-                possible = row is null ? [] : [.. fresh.Where(e => e.At >= row.FirstSeenAt && e.At <= row.LastSeenAt)];
+                possible = row is null ? [] : [.. fresh.Where(e => e.At >= row.FirstSeenAt - CopiesTake && e.At <= row.LastSeenAt + CopiesTake)];
             }
             if (possible.Count == 0) continue;
             var counted = await WhereAsync(possible, async e => await tables.GetAsync(Marker(former, e), cancel) is not null);

@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.DataProtection;
 using Microsoft.Extensions.Logging.Abstractions;
 using RetentionFunctions.Customers;
 using RetentionFunctions.Email;
+using RetentionFunctions.Erasure;
 using RetentionFunctions.Flows;
 using RetentionFunctions.Health;
 using RetentionFunctions.Intake;
@@ -21,14 +22,11 @@ namespace RetentionFunctions.Tests.Faults;
 /// The product without a host: the real intake, flows, sweep and links over tables, inbox, engine and mailer in memory, on a standing clock; or over other tables. What throws is
 /// delivered again, as every host does. Small enough to be run thousands of times, once for each call that can fail.
 /// </summary>
-internal sealed class FlowBench
+internal sealed partial class FlowBench
 {
     // No decision depends on them, and compiling the templates takes longer than a story.
     private static readonly EmailTemplates Templates = EmailTemplates.Load();
     private static readonly EphemeralDataProtectionProvider Protection = new();
-
-    // One fault is overcome by the second attempt; more than that is a fault that stays.
-    private const int Attempts = 4;
 
     private readonly ITables rows;
     private readonly ITables stored;
@@ -40,6 +38,13 @@ internal sealed class FlowBench
     private DailySweep sweep = null!;
     private LinkActions links = null!;
     private FlowStop stop = null!;
+    private BodyStore bodies = null!;
+    private StripeMode mode = null!;
+    private JobRunner runner = null!;
+    private Nightly nightly = null!;
+    private CustomerErasure erasure = null!;
+    private DeadLetters letters = null!;
+    private FaultPlan plan = null!;
 
     public FlowBench(DateTimeOffset start, bool deduplicates = true, bool interleaved = false, ITables? over = null)
     {
@@ -69,46 +74,49 @@ internal sealed class FlowBench
     /// <summary>How often anything was delivered again because it had thrown.</summary>
     public int Redeliveries { get; private set; }
 
-    /// <summary>From here on the ports fail as planned.</summary>
-    public void Compose(FaultPlan plan)
+    /// <summary>How often whoever gets no answer asks again. One fault is overcome by the second attempt; more than that is a fault that stays.</summary>
+    public int Patience { get; set; } = 4;
+
+    /// <summary>How the ports of a host fail that is started anew after the one before died.</summary>
+    public Func<FaultPlan> Reborn { get; set; } = FaultPlan.None;
+
+    /// <summary>How often the host died and was started anew over what it had stored.</summary>
+    public int Deaths { get; private set; }
+
+    /// <summary>What was handled to its end, each time that it was.</summary>
+    public List<InboxMessage> Handled { get; } = [];
+
+    /// <summary>The jobs of the host, made anew with each composition of its rooms.</summary>
+    public Func<Rooms, IReadOnlyList<IJob>> Jobs { get; init; } = _ => [];
+
+    /// <summary>What jobs are made of.</summary>
+    internal sealed record Rooms(FaultPlan Plan, ITables Tables, IInbox Inbox, BodyStore Bodies, StripeIntake Stripe, StripeHistory History, StripeMode Mode, RetentionSettings Settings, TimeProvider Clock);
+
+    /// <summary>The host is started anew over what is stored, and from here on its ports fail as planned.</summary>
+    public void Compose(FaultPlan planned)
     {
+        plan = planned;
         var tables = new FaultyTables(stored, plan);
         var faultyEngine = new FaultyFlowEngine(engine, plan);
         inbox = new FaultyInbox(queue, plan);
-        var bodies = new BodyStore(tables);
+        bodies = new BodyStore(tables);
+        mode = new StripeMode(tables, Settings);
+        letters = new DeadLetters(tables, bodies, inbox);
         var ties = new UserTies(tables);
         var dispatch = new FlowDispatch(tables, faultyEngine, Settings, Clock);
         var stripe = new StripeIntake(tables, bodies, ties, dispatch, Settings, Clock);
-        processor = new InboxProcessor(bodies, new DeadLetters(tables, bodies, inbox), stripe, new StripeHistory(tables, stripe, dispatch, new IntakeCounters(tables, Clock), Settings, Clock),
-            new AppIntake(tables, ties, dispatch, Settings), new MailIntake(tables, dispatch, new IntakeCounters(tables, Clock), Settings),
-            new JobRunner(tables, inbox, [], Clock, NullLogger<JobRunner>.Instance), Clock, NullLogger<InboxProcessor>.Instance);
+        var history = new StripeHistory(tables, stripe, dispatch, new IntakeCounters(tables, Clock), Settings, Clock);
+        var jobs = Jobs(new Rooms(plan, tables, inbox, bodies, stripe, history, mode, Settings, Clock));
+        runner = new JobRunner(tables, inbox, jobs, Clock, NullLogger<JobRunner>.Instance);
+        nightly = new Nightly(runner, jobs);
+        erasure = new CustomerErasure(tables, runner, Clock);
+        processor = new InboxProcessor(bodies, letters, stripe, history, new AppIntake(tables, ties, dispatch, Settings), new MailIntake(tables, dispatch, new IntakeCounters(tables, Clock), Settings),
+            runner, Clock, NullLogger<InboxProcessor>.Instance);
         var composer = new EmailComposer(Templates, Settings, new LinkBuilder(new LinkTokens(Protection, Clock), () => new Uri("https://links.example.com")));
         flows = new FlowAdvance(tables, new FaultyMailer(Mailer, plan), composer, Settings, Clock);
         sweep = new DailySweep(tables, dispatch, Settings, Clock, NullLogger<DailySweep>.Instance);
         links = new LinkActions(tables, new FaultyBilling(Billing, plan), dispatch, Clock, Settings);
         stop = new FlowStop(tables, faultyEngine, Clock);
-    }
-
-    /// <summary>Stripe sends events, again where nobody answered, and everything that follows happens.</summary>
-    public async Task StripeAsync(params IEnumerable<JsonObject> events)
-    {
-        foreach (var e in events)
-        {
-            var body = Encoding.UTF8.GetBytes(e.ToJsonString());
-            var envelope = StripeEnvelope.Read(body);
-            await RetryAsync(() => inbox.EnqueueAsync([new InboxMessage(envelope.Session, envelope.Id, MessageKind.StripeEvent, body, Now)]));
-        }
-        await SettleAsync();
-    }
-
-    /// <summary>A user of the app does something, or says something.</summary>
-    public Task AppAsync(string user, string? name, DateTimeOffset? at = null, string? traits = null) => AppAsync(Item(user, name, at, traits));
-
-    /// <summary>One request with what a user did; all as one message.</summary>
-    public async Task AppAsync(params AppEvent[] items)
-    {
-        await RetryAsync(() => inbox.EnqueueAsync(AppMessages.Of(items, Now)));
-        await SettleAsync();
     }
 
     /// <summary>What a user did or said; the same again is a copy.</summary>
@@ -144,13 +152,7 @@ internal sealed class FlowBench
     /// <summary>The daily sweep over the buckets in which anybody of the story stands.</summary>
     public async Task SweepAsync(params string[] ids)
     {
-        var tiers = ValueTierThresholds.Of(Enumerable.Repeat(("usd", 4900L), 10), Settings.Customers);
-        await RetryAsync(async () =>
-        {
-            var buckets = new List<BucketResult>();
-            foreach (var bucket in ids.Select(Keys.Bucket).Distinct()) buckets.Add(await sweep.BucketAsync(bucket, tiers, Now));
-            await sweep.FinishAsync(buckets, Now);
-        });
+        await RetryAsync(() => SweepNowAsync(ids));
         await SettleAsync();
     }
 
@@ -187,14 +189,29 @@ internal sealed class FlowBench
         return text.ToString();
     }
 
+    /// <summary>Every row of all tables but the counters, which a host may count too high.</summary>
+    public async Task<string> EverythingAsync()
+    {
+        var text = new StringBuilder();
+        await foreach (var row in rows.ScanAsync())
+            if (row.At.Partition != Keys.Counters.Partition) text.Append(row.At.Partition).Append(' ').Append(row.At.Key).Append(' ').AppendLine(Encoding.UTF8.GetString(row.Body.Span));
+        return text.ToString();
+    }
+
     private async Task SettleAsync()
     {
-        for (var round = 0; round < 100; round++)
+        if (Together)
+        {
+            await SettleTogetherAsync();
+            return;
+        }
+        for (var round = 0; round < 1000; round++)
         {
             if (queue.Take() is { } message)
             {
                 await RetryAsync(() => processor.HandleAsync(message, 1));
                 queue.Complete(message);
+                Handled.Add(message);
             }
             else if (engine.TakeDue() is var (id, version))
             {
@@ -214,16 +231,31 @@ internal sealed class FlowBench
     {
         for (var attempt = 1; ; attempt++)
         {
+            var mine = plan;
             try
             {
                 await work();
-                return;
+                // What swallowed that it was dead was none the less: nobody was told that it is done.
+                if (!mine.IsDead) return;
+                throw new HostDiedException();
             }
-            catch (Exception e) when (e is TransientStorageException or TransientBillingException && attempt < Attempts)
+            catch (HostDiedException)
+            {
+                Bury(mine);
+            }
+            catch (Exception e) when (e is TransientStorageException or TransientBillingException && attempt < Patience)
             {
                 Redeliveries++;
             }
         }
+    }
+
+    // Whoever notices first starts the next.
+    private void Bury(FaultPlan dead)
+    {
+        if (dead != plan) return;
+        Deaths++;
+        Compose(Reborn());
     }
 }
 
@@ -272,6 +304,9 @@ internal sealed class MemoryInbox : IInbox
 
     public InboxMessage? Take() => waiting.FirstOrDefault();
 
+    /// <summary>The first of each session.</summary>
+    public IReadOnlyList<InboxMessage> Heads() => [.. waiting.DistinctBy(m => m.Session)];
+
     public void Complete(InboxMessage message) => waiting.Remove(message);
 }
 
@@ -302,6 +337,8 @@ internal sealed class MemoryEngine(TimeProvider clock) : IFlowEngine
             if (at.At <= clock.GetUtcNow()) return (id, at.Version);
         return null;
     }
+
+    public IReadOnlyList<(string Id, int Version)> AllDue() => [.. due.Where(d => d.Value.At <= clock.GetUtcNow()).Select(d => (d.Key, d.Value.Version))];
 
     public void Settle(string id, int taken, DateTimeOffset? next)
     {
@@ -365,11 +402,5 @@ internal sealed class FaultyBilling(IBilling inner, FaultPlan plan) : IBilling
     public Task<Uri> PaymentPageAsync(string customerId, string? invoiceId, Uri returnUrl, CancellationToken cancel = default) =>
         CallAsync("IBilling.PaymentPage", () => inner.PaymentPageAsync(customerId, invoiceId, returnUrl, cancel));
 
-    private async Task<T> CallAsync<T>(string name, Func<Task<T>> call)
-    {
-        var fault = plan.Count(name);
-        if (fault is FaultMoment.Before) throw new TransientBillingException($"A planned fault of {name}.");
-        var result = await call();
-        return fault is FaultMoment.After ? throw new TransientBillingException($"A planned fault of {name}.") : result;
-    }
+    private Task<T> CallAsync<T>(string name, Func<Task<T>> call) => plan.CallAsync(name, call, what => new TransientBillingException(what));
 }

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Net;
 using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json.Nodes;
@@ -9,11 +10,18 @@ using RetentionFunctions.Tests.Support;
 namespace RetentionFunctions.Tests.Faults;
 
 /// <summary>The local host as a process of its own, which can be killed and started again on the same folder.</summary>
+/// <param name="folder">Where its data lies.</param>
+/// <param name="clock">Where its simulated clock begins; null: it runs on the real one.</param>
 internal sealed class KilledHost(string folder, DateTimeOffset? clock) : IDisposable
 {
-    private readonly HttpClient http = new(new SocketsHttpHandler { UseCookies = false }) { Timeout = TimeSpan.FromSeconds(5) };
+    // A step of the clock handles all that is due on its way.
+    private readonly HttpClient http = new(new SocketsHttpHandler { UseCookies = false }) { Timeout = TimeSpan.FromMinutes(2) };
     private Process? process;
     private volatile string root = "";
+    private long ticks = clock?.UtcTicks ?? 0;
+
+    /// <summary>The host's time, as it was last heard of.</summary>
+    public DateTimeOffset Now => clock is null ? TimeProvider.System.GetUtcNow() : new DateTimeOffset(Volatile.Read(ref ticks), TimeSpan.Zero);
 
     /// <summary>Starts it on a free port; answers when it listens.</summary>
     public async Task StartAsync()
@@ -33,6 +41,9 @@ internal sealed class KilledHost(string folder, DateTimeOffset? clock) : IDispos
         }
         start.Environment["Stripe__WebhookSecrets__0"] = TestHost.Secret;
         start.Environment["AppEvents__WriteKey"] = TestHost.WriteKey;
+        start.Environment["Email__SendGrid__EventPublicKeys__0"] = MailProvider.PublicKey;
+        // A copy of the whole file each night.
+        start.Environment["Backup__Keep"] = "1";
         var said = new StringBuilder();
         var ready = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
         process = new Process { StartInfo = start, EnableRaisingEvents = true };
@@ -49,6 +60,7 @@ internal sealed class KilledHost(string folder, DateTimeOffset? clock) : IDispos
         process.BeginOutputReadLine();
         process.BeginErrorReadLine();
         root = await ready.Task.WaitAsync(TimeSpan.FromSeconds(60));
+        await LookAtClockAsync();
     }
 
     /// <summary>SIGKILL: nothing is flushed, nothing is closed.</summary>
@@ -65,7 +77,7 @@ internal sealed class KilledHost(string folder, DateTimeOffset? clock) : IDispos
     {
         var body = Encoding.UTF8.GetBytes(e.ToJsonString());
         var request = new HttpRequestMessage(HttpMethod.Post, $"{root}/stripe/webhook") { Content = new ByteArrayContent(body) };
-        request.Headers.TryAddWithoutValidation(StripeSignature.HeaderName, StripeSignature.Sign(body, TestHost.Secret, clock ?? TimeProvider.System.GetUtcNow()));
+        request.Headers.TryAddWithoutValidation(StripeSignature.HeaderName, StripeSignature.Sign(body, TestHost.Secret, Now));
         return TrySendAsync(request);
     }
 
@@ -75,6 +87,31 @@ internal sealed class KilledHost(string folder, DateTimeOffset? clock) : IDispos
         var request = new HttpRequestMessage(HttpMethod.Post, $"{root}/v1/{call}") { Content = new StringContent(item.ToJsonString(), Encoding.UTF8, "application/json") };
         request.Headers.Authorization = new AuthenticationHeaderValue("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes($"{TestHost.WriteKey}:")));
         return TrySendAsync(request);
+    }
+
+    /// <summary>Reports events of e-mails as the mail provider does. True only where 200 came back.</summary>
+    public Task<bool> MailAsync(params JsonObject[] events) => TrySendAsync(MailProvider.Request(MailProvider.Body(events), Now, root));
+
+    /// <summary>Moves the simulated clock on. True only where it was done to the end.</summary>
+    public async Task<bool> MoveAsync(DateTimeOffset to)
+    {
+        var done = await TrySendAsync(new HttpRequestMessage(HttpMethod.Post, $"{root}/local/clock") { Content = new StringContent($$"""{"to":"{{to:O}}"}""", Encoding.UTF8, "application/json") });
+        await LookAtClockAsync();
+        return done;
+    }
+
+    private async Task LookAtClockAsync()
+    {
+        if (clock is null) return;
+        try
+        {
+            var answer = JsonNode.Parse(await http.GetStringAsync(new Uri($"{root}/local/clock")))!;
+            Volatile.Write(ref ticks, ((DateTimeOffset)answer["now"]!).UtcTicks);
+        }
+        catch (HttpRequestException)
+        {
+            // Gone again.
+        }
     }
 
     public void Dispose()
@@ -88,11 +125,19 @@ internal sealed class KilledHost(string folder, DateTimeOffset? clock) : IDispos
 
     private async Task<bool> TrySendAsync(HttpRequestMessage request)
     {
+        var signedAt = Now;
         try
         {
             using (request)
             using (var answer = await http.SendAsync(request))
-                return answer.IsSuccessStatusCode ? true : throw new InvalidOperationException($"{(int)answer.StatusCode}: {await answer.Content.ReadAsStringAsync()}");
+            {
+                if (answer.IsSuccessStatusCode) return true;
+                var text = await answer.Content.ReadAsStringAsync();
+                // The clock was moved between signing and arriving: then it stands elsewhere now.
+                if (clock is not null && answer.StatusCode is HttpStatusCode.BadRequest or HttpStatusCode.Unauthorized) await LookAtClockAsync();
+                if (Now == signedAt || clock is null) throw new InvalidOperationException($"{(int)answer.StatusCode}: {text}");
+                return false;
+            }
         }
         catch (Exception e) when (e is HttpRequestException or TaskCanceledException)
         {

@@ -40,14 +40,18 @@ internal static class MailProvider
 
     public static byte[] Body(params JsonObject[] events) => Encoding.UTF8.GetBytes(new JsonArray([.. events.Select(e => e.DeepClone())]).ToJsonString());
 
-    public static Task<HttpResponseMessage> SendMailAsync(this TestHost host, byte[] body, DateTimeOffset? signedAt = null, string? signature = null, ECDsa? key = null)
+    public static Task<HttpResponseMessage> SendMailAsync(this TestHost host, byte[] body, DateTimeOffset? signedAt = null, string? signature = null, ECDsa? key = null) =>
+        host.Http.SendAsync(Request(body, signedAt ?? host.Now, "", signature, key));
+
+    /// <summary>The request that brings a body, signed at a time.</summary>
+    public static HttpRequestMessage Request(byte[] body, DateTimeOffset signedAt, string root, string? signature = null, ECDsa? key = null)
     {
-        var timestamp = (signedAt ?? host.Now).ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture);
+        var timestamp = signedAt.ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture);
         // What the documentation says, written down once more: a mistake in the reader's own would not be seen otherwise.
         signature ??= Convert.ToBase64String((key ?? Key).SignData([.. Encoding.ASCII.GetBytes(timestamp), .. body], HashAlgorithmName.SHA256, DSASignatureFormat.Rfc3279DerSequence));
-        var request = new HttpRequestMessage(HttpMethod.Post, "/sendgrid/events") { Content = new ByteArrayContent(body) };
+        var request = new HttpRequestMessage(HttpMethod.Post, $"{root}/sendgrid/events") { Content = new ByteArrayContent(body) };
         request.Headers.TryAddWithoutValidation(SendGridSignature.TimestampHeader, timestamp);
         if (signature.Length > 0) request.Headers.TryAddWithoutValidation(SendGridSignature.SignatureHeader, signature);
-        return host.Http.SendAsync(request);
+        return request;
     }
 }

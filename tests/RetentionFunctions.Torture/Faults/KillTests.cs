@@ -1,176 +1,55 @@
-using System.Collections.Concurrent;
+using System.Diagnostics;
 using System.Globalization;
-using System.Text.Json.Nodes;
-using Microsoft.Data.Sqlite;
-using RetentionFunctions.Customers;
-using RetentionFunctions.Email;
-using RetentionFunctions.Flows;
-using RetentionFunctions.Health;
-using RetentionFunctions.Intake;
-using RetentionFunctions.Local.Sqlite;
-using RetentionFunctions.Storage;
 using RetentionFunctions.Tests.Faults;
 using RetentionFunctions.Tests.Support;
 
 namespace RetentionFunctions.Torture.Faults;
 
-/// <summary>A real process, killed under load and started again on the same folder: every acknowledged event is handled exactly once.</summary>
-public class KillTests
+/// <summary>
+/// A real process, killed under load and started again on the same folder, while flows advance: every acknowledged event is handled exactly once, and the database is whole
+/// after every kill. A few kills in every run; with <c>TORTURE=1</c> fifty and 100,000 acknowledged events on each clock, or as many as <c>RETENTION_KILLS</c> and
+/// <c>RETENTION_EVENTS</c> say.
+/// </summary>
+public sealed class KillTests(ITestOutputHelper output)
 {
-    private const int Customers = 20;
-    private const int Connections = 8;
-
-    // RETENTION_KILLS=50 makes a long night of it.
-    private static readonly int Kills = int.TryParse(Environment.GetEnvironmentVariable("RETENTION_KILLS"), NumberStyles.None, CultureInfo.InvariantCulture, out var kills) ? kills : 3;
-
-    private sealed record Sending(string Customer, string EventId, JsonObject? Stripe, JsonObject? App, string Call);
+    private static readonly int Kills = Given("RETENTION_KILLS") ?? Form.Times(3, 50);
+    private static readonly int Events = Given("RETENTION_EVENTS") ?? Form.Times(1_000, 100_000);
 
     [Theory]
     [InlineData(null)]
-    // A Monday morning inside the send window: dunning mails go out while the process is killed.
+    // A Monday morning inside the send window. The clock is moved on while the process is killed: dunning runs through all its steps, and then silence is seen.
     [InlineData("2026-02-09T10:00:00Z")]
-    public async Task Every_acknowledged_event_is_handled_exactly_once(string? clockText)
+    public Task Every_acknowledged_event_is_handled_exactly_once(string? clockText) => Form.WithDiceAsync(async dice =>
     {
         DateTimeOffset? clock = clockText is null ? null : DateTimeOffset.Parse(clockText, CultureInfo.InvariantCulture);
-        var now = clock ?? TimeProvider.System.GetUtcNow();
-        var random = new Random(4711);
         using var folder = new TempFolder();
         using var host = new KilledHost(folder.Path, clock);
+        var watch = Stopwatch.StartNew();
         await host.StartAsync();
-
-        var waiting = new ConcurrentQueue<Sending>(Shuffled(StripeEvents(now), random));
-        var all = waiting.ToList();
-        var acknowledged = new ConcurrentBag<Sending>();
-        var signIns = 0;
-        var killing = true;
-
-        async Task ConnectionAsync()
+        var load = new KillLoad(host, folder.Path, dice, customers: Form.Times(20, 200), days: clock is null ? 0 : Form.Times(16, 60));
+        var connections = load.Begin();
+        for (var kill = 1; kill <= Kills; kill++)
         {
-            for (var turn = 0; ; turn++)
-            {
-                // While there is killing there is load: one more sign-in wherever Stripe has nothing to say, and beside it.
-                Sending? next = null;
-                if ((turn % 3 == 0 || !Volatile.Read(ref killing)) && !waiting.TryDequeue(out next) && !Volatile.Read(ref killing)) return;
-                next ??= SignIn(Interlocked.Increment(ref signIns), now);
-                while (!await SendAsync(host, next)) await Task.Delay(20);
-                acknowledged.Add(next);
-            }
-        }
-
-        var connections = Enumerable.Range(0, Connections).Select(_ => Task.Run(ConnectionAsync)).ToList();
-        for (var kill = 0; kill < Kills; kill++)
-        {
-            await Task.Delay(random.Next(50, 350));
+            // A moment of chance, and not before this kill's share of the load has come.
+            await Task.Delay(dice.Next(50, 350));
+            while (load.Acknowledged < (long)Events * (kill - 1) / Kills && !connections.IsCompleted) await Task.Delay(5);
             await host.KillAsync();
+            if (Form.Times(0, 1) == 1 || kill == Kills) Assert.Equal("ok", StoredFile.Integrity(folder.Path));
             await host.StartAsync();
         }
-        Volatile.Write(ref killing, false);
-        await Task.WhenAll(connections).WaitAsync(TimeSpan.FromMinutes(2));
-        foreach (var copy in Shuffled(acknowledged.OrderBy(a => a.EventId, StringComparer.Ordinal), random).Take(30)) Assert.True(await SendAsync(host, copy));
-        Assert.True(acknowledged.Count >= all.Count);
-
-        await EmptyAsync(folder.Path);
+        await load.EndAsync(Events);
+        await connections.WaitAsync(TimeSpan.FromMinutes(Form.Times(2, 20)));
+        await load.RepeatAsync(Form.Times(30, 1_000));
+        await load.SettleAsync();
         await host.KillAsync();
-        Assert.Equal("ok", Integrity(folder.Path));
-        await using var store = SqliteStore.Open(Path.Combine(folder.Path, "data"));
-        await HandledOnceAsync(store, [.. acknowledged], clock is not null);
-    }
+        Assert.Equal("ok", StoredFile.Integrity(folder.Path));
 
-    private static async Task HandledOnceAsync(SqliteStore store, List<Sending> acknowledged, bool mailsWentOut)
-    {
-        var tables = new SqliteTables(store);
-        Assert.Empty(await tables.ListAsync<DeadLetter>(Keys.DeadLetters));
-        foreach (var customer in acknowledged.Where(a => a.Stripe is not null).GroupBy(a => a.Customer))
-        {
-            var markers = await tables.ListAsync<EventMarker>(Keys.Events(customer.Key));
-            Assert.Equal(customer.Select(e => e.EventId).Distinct().Order(StringComparer.Ordinal), markers.Where(m => !m.FromApp).Select(m => m.Id).Order(StringComparer.Ordinal));
-            var snapshots = await tables.ListAsync<SubscriptionSnapshot>(Keys.Snapshots(customer.Key));
-            Assert.Equal(customer.Count(e => ((string)e.Stripe!["type"]!).StartsWith("customer.subscription.", StringComparison.Ordinal)), snapshots.Count);
-            var invoices = await tables.ListAsync<Invoice>(Keys.Invoices(customer.Key));
-            Assert.Equal(2, invoices.Count);
-            Assert.NotNull(invoices.Single(i => i.Id.EndsWith("first", StringComparison.Ordinal)).PaidAt);
-            Assert.True(invoices.Single(i => i.Id.EndsWith("renewal", StringComparison.Ordinal)).IsFailing);
-            var known = (await tables.GetAsync<Customer>(Keys.Customer(customer.Key)))!.Value;
-            Assert.Equal((CustomerStatus.PastDue, 4900L), (known.Status, known.Mrr["usd"]));
-            Assert.Equal(4900, (await tables.ListAsync<Movement>(Keys.Ledger(customer.Key))).Sum(m => m.Amount));
+        var ledger = await KillLedger.ReadAsync(folder.Path, load);
+        Figures.Say($"kills on the {(clock is null ? "real" : "simulated")} clock: {Kills} kills, {load.Acknowledged:N0} events acknowledged ({load.Kinds}), {load.Repeated:N0} sent more than once, {ledger.Lost} lost, " +
+            $"{ledger.Twice} twice, {ledger.Runs} runs with {ledger.Steps} e-mails, {Kills + 1} integrity checks ok, {watch.Elapsed.TotalSeconds:N0} s", output);
+        Assert.True(ledger.Wrong.Count == 0, $"{ledger.Wrong.Count} are wrong: {string.Join("\n", ledger.Wrong.Take(10))}");
+        Assert.True(load.Acknowledged >= Events, $"{load.Acknowledged} of {Events}");
+    });
 
-            var run = Assert.Single(await tables.ListAsync<Run>(Keys.Runs(customer.Key)));
-            if (!mailsWentOut) continue;
-            Assert.Equal(MailResult.Accepted, Assert.Single(run.Sent).Result);
-            Assert.Equal(MailResult.Accepted, Assert.Single(await tables.ListAsync<MailRecord>(Keys.Mails(customer.Key))).Result);
-        }
-        if (mailsWentOut) Assert.Equal(Customers, await new SqliteOutbox(store, TimeProvider.System).CountAsync());
-
-        foreach (var user in acknowledged.Where(a => a.Call == "track").GroupBy(a => (string)a.App!["userId"]!))
-        {
-            var tie = (await tables.GetAsync<UserTie>(Keys.UserTie(user.Key)))?.Value;
-            var rows = await tables.ListAsync<Activity>(Keys.Activities(tie?.CustomerId ?? Keys.UntiedUser(user.Key)));
-            Assert.Equal(user.Select(e => e.EventId).Distinct().Count(), rows.SelectMany(r => r.Days.Values).Sum(d => d.GetValueOrDefault(Counter.SignIns)));
-        }
-    }
-
-    private static async Task<bool> SendAsync(KilledHost host, Sending sending) =>
-        sending.Stripe is { } stripe ? await host.StripeAsync(stripe) : await host.AppAsync(sending.Call, sending.App!);
-
-    // Signed up a month ago and the renewal fails now; every second customer has a user whom the app ties in the middle of it all. Every tenth event of the
-    // customer itself is so large that the queue carries only its key.
-    private static IEnumerable<Sending> StripeEvents(DateTimeOffset now)
-    {
-        for (var i = 0; i < Customers; i++)
-        {
-            var story = new Story($"cus_{i:D2}", $"c{i:D2}@example.com");
-            var signUp = now.AddDays(-31);
-            foreach (var e in story.SignsUp(signUp).Concat(story.PaymentFails(now.AddMinutes(-5), next: now.AddDays(3))))
-            {
-                if (i % 10 == 0 && (string)e["type"]! == "customer.created") e["data"]!["object"]!["description"] = new string('x', 250_000);
-                yield return new Sending(story.Customer, (string)e["id"]!, e, null, "");
-            }
-            if (i % 2 == 0)
-                yield return new Sending(story.Customer, $"tie {i}", null, new JsonObject
-                {
-                    ["userId"] = $"u{i}", ["messageId"] = $"tie {i}", ["traits"] = new JsonObject { ["stripeCustomerId"] = story.Customer },
-                }, "identify");
-        }
-    }
-
-    private static Sending SignIn(int number, DateTimeOffset now)
-    {
-        var user = number % Customers;
-        return new Sending($"cus_{user:D2}", $"sign-in {number}", null, new JsonObject
-        {
-            ["userId"] = $"u{user}", ["event"] = "Signed In", ["messageId"] = $"sign-in {number}", ["timestamp"] = now.AddMinutes(-1).ToString("O", CultureInfo.InvariantCulture),
-        }, "track");
-    }
-
-    private static List<T> Shuffled<T>(IEnumerable<T> items, Random random)
-    {
-        var list = items.ToArray();
-        random.Shuffle(list);
-        return [.. list];
-    }
-
-    // The inbox is empty and no run waits to be looked at for the first time: all that was acknowledged is done.
-    private static async Task EmptyAsync(string folder)
-    {
-        var until = TimeProvider.System.GetUtcNow().AddMinutes(1);
-        while (Read(folder, "SELECT (SELECT count(*) FROM inbox) + (SELECT count(*) FROM rows WHERE key LIKE 'run|%' AND CAST(body AS TEXT) LIKE '%\"status\":\"starting\"%')") is not "0")
-        {
-            Assert.True(TimeProvider.System.GetUtcNow() < until, "The inbox does not run empty.");
-            await Task.Delay(50);
-        }
-    }
-
-    private static string Integrity(string folder) => Read(folder, "PRAGMA integrity_check");
-
-    private static string Read(string folder, string sql)
-    {
-        using var connection = new SqliteConnection(new SqliteConnectionStringBuilder
-        {
-            DataSource = Path.Combine(folder, "data", SqliteStore.FileName), Mode = SqliteOpenMode.ReadOnly, Pooling = false,
-        }.ToString());
-        connection.Open();
-        using var command = connection.CreateCommand();
-        command.CommandText = sql;
-        return Convert.ToString(command.ExecuteScalar(), CultureInfo.InvariantCulture)!;
-    }
+    private static int? Given(string name) => int.TryParse(Environment.GetEnvironmentVariable(name), NumberStyles.None, CultureInfo.InvariantCulture, out var value) ? value : null;
 }

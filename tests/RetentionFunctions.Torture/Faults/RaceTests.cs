@@ -68,6 +68,17 @@ public class RaceTests
     }
 
     [Fact]
+    public async Task A_sign_in_that_is_sent_again_with_the_time_of_its_second_arrival_counts_once_though_its_user_was_tied_in_between()
+    {
+        var bench = new FlowBench(SignUp);
+        var first = bench.Item("u1", "Signed In");
+        await bench.AppAsync(first);
+        await bench.AppAsync("u1", null, traits: """{"stripeCustomerId":"cus_A"}""");
+        await bench.AppAsync(first with { At = SignUp.AddHours(2), ReceivedAt = SignUp.AddHours(2) });
+        Assert.Equal(1, (await bench.Tables.ListAsync<Activity>(Keys.Activities("cus_A"))).SelectMany(r => r.Days.Values).Sum(d => d.GetValueOrDefault(Counter.SignIns)));
+    }
+
+    [Fact]
     public async Task What_the_app_said_of_a_user_is_kept_when_later_events_say_nothing()
     {
         var bench = new FlowBench(SignUp);

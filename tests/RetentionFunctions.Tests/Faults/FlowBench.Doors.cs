@@ -1,0 +1,129 @@
+using System.Text;
+using System.Text.Json.Nodes;
+using RetentionFunctions.Health;
+using RetentionFunctions.Intake;
+using RetentionFunctions.Intake.App;
+using RetentionFunctions.Intake.Mail;
+using RetentionFunctions.Intake.Stripe;
+using RetentionFunctions.Jobs;
+using RetentionFunctions.Storage;
+
+namespace RetentionFunctions.Tests.Faults;
+
+// What comes in from outside. Whoever gets no answer asks again.
+internal sealed partial class FlowBench
+{
+    /// <summary>Stripe sends events, again where nobody answered, and everything that follows happens.</summary>
+    public async Task StripeAsync(params IEnumerable<JsonObject> events)
+    {
+        foreach (var e in events) await StripeAsync(Encoding.UTF8.GetBytes(e.ToJsonString()));
+        await SettleAsync();
+    }
+
+    /// <summary>One event as it comes; nothing is handled yet.</summary>
+    public Task StripeAsync(ReadOnlyMemory<byte> body)
+    {
+        var envelope = StripeEnvelope.Read(body);
+        return RetryAsync(async () =>
+        {
+            if (!await mode.TakesAsync(envelope.Livemode)) return;
+            await inbox.EnqueueAsync([await bodies.FitAsync(new InboxMessage(envelope.Session, envelope.Id, MessageKind.StripeEvent, body, Now))]);
+        });
+    }
+
+    /// <summary>A user of the app does something, or says something.</summary>
+    public Task AppAsync(string user, string? name, DateTimeOffset? at = null, string? traits = null) => AppAsync(Item(user, name, at, traits));
+
+    /// <summary>One request with what users did.</summary>
+    public async Task AppAsync(params IEnumerable<AppEvent> items)
+    {
+        await RetryAsync(() => inbox.EnqueueAsync(AppMessages.Of(items, Now)));
+        await SettleAsync();
+    }
+
+    /// <summary>One request as an SDK of Segment's sends it, again where nobody answered.</summary>
+    public Task SegmentAsync(SegmentCall call, JsonObject body)
+    {
+        var read = SegmentReader.Read(call, Encoding.UTF8.GetBytes(body.ToJsonString()), Now, "a request");
+        Assert.Empty(read.Rejected);
+        return AppAsync(read.Accepted);
+    }
+
+    /// <summary>The mail provider reports, again where nobody answered.</summary>
+    public async Task MailAsync(ReadOnlyMemory<byte> body)
+    {
+        var request = MailMessages.Of(body, Now);
+        Assert.Equal(0, request.Unknown);
+        await RetryAsync(() => inbox.EnqueueAsync(request.Messages));
+        await SettleAsync();
+    }
+
+    /// <summary>What is done every night, over the buckets in which anybody of the story stands: the sweep, then the jobs.</summary>
+    public async Task NightAsync(params string[] ids)
+    {
+        await RetryAsync(async () =>
+        {
+            await SweepNowAsync(ids);
+            await nightly.StartAsync(DailySweep.Day(Now, Settings));
+        });
+        await SettleAsync();
+        await NudgeAsync();
+    }
+
+    /// <summary>The founder starts a job, again where an error page came.</summary>
+    public async Task StartAsync(string job, string occasion)
+    {
+        await RetryAsync(() => runner.StartAsync(job, occasion));
+        await SettleAsync();
+        await NudgeAsync();
+    }
+
+    /// <summary>The founder has a customer erased, again where an error page came.</summary>
+    public async Task EraseAsync(string customer)
+    {
+        await RetryAsync(() => erasure.BeginAsync(customer));
+        await SettleAsync();
+        await NudgeAsync();
+    }
+
+    /// <summary>The founder puts a dead letter back, or drops it.</summary>
+    public async Task LetterAsync(string id, bool replay)
+    {
+        await RetryAsync(() => replay ? letters.ReplayAsync(id) : letters.DropAsync(id));
+        await SettleAsync();
+    }
+
+    /// <summary>What the timer does of which every host has one: jobs that stand still go on. As of the same moment, so that the ends of two stories can be compared to the second.</summary>
+    public async Task NudgeAsync()
+    {
+        var now = Clock.Now;
+        Clock.Now += JobRunner.Stuck;
+        await RetryAsync(() => runner.NudgeAsync());
+        Clock.Now = now;
+        await SettleAsync();
+    }
+
+    /// <summary>The daily sweep as a host does it that fans out: each bucket for itself, and the end of it from what they answered, however often it is asked for.</summary>
+    public async Task SweepInPartsAsync(params string[] ids)
+    {
+        var buckets = new List<BucketResult>();
+        var now = Now;
+        foreach (var bucket in ids.Select(Keys.Bucket).Distinct())
+        {
+            BucketResult? result = null;
+            await RetryAsync(async () => result = await sweep.BucketAsync(bucket, Tiers(), now));
+            buckets.Add(result!);
+        }
+        await RetryAsync(() => sweep.FinishAsync(buckets, now));
+        await SettleAsync();
+    }
+
+    private async Task SweepNowAsync(IEnumerable<string> ids)
+    {
+        var buckets = new List<BucketResult>();
+        foreach (var bucket in ids.Select(Keys.Bucket).Distinct()) buckets.Add(await sweep.BucketAsync(bucket, Tiers(), Now));
+        await sweep.FinishAsync(buckets, Now);
+    }
+
+    private ValueTierThresholds Tiers() => ValueTierThresholds.Of(Enumerable.Repeat(("usd", 4900L), 10), Settings.Customers);
+}
