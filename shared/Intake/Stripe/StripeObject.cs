@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using RetentionFunctions.Storage;
 
 namespace RetentionFunctions.Intake.Stripe;
 
@@ -15,6 +16,9 @@ internal readonly struct StripeObject(JsonElement element, string path)
 
     /// <summary>Stripe's documentation asks to allow 255 characters for an id.</summary>
     public const int MaxIdLength = 255;
+
+    // Of those that become parts of keys, as a key has them (other than plain characters take five): three stand in one of 512. Stripe's own have under 70.
+    private const int MaxKeyIdLength = 160;
 
     private const long LastSecond = 253_402_300_799; // 9999-12-31T23:59:59Z, the last that a DateTimeOffset can hold
 
@@ -123,8 +127,13 @@ internal readonly struct StripeObject(JsonElement element, string path)
         throw Wrong(name, value, "true or false");
     }
 
-    /// <summary>A currency: lower-case ISO code.</summary>
-    public string? Currency(string name) => Text(name)?.ToLowerInvariant();
+    /// <summary>A currency: lower-case ISO code. It becomes part of a key.</summary>
+    public string? Currency(string name) => Text(name) is not { } text ? null
+        : text.Length <= 10 && text.All(char.IsAsciiLetterOrDigit) ? text.ToLowerInvariant()
+        : throw UnreadableException.At($"{path}.{name}", "is not the code of a currency");
+
+    /// <summary>Whether an id can be part of a key beside two others.</summary>
+    public static bool FitsKey(string id) => Keys.Escape(id).Length <= MaxKeyIdLength;
 
     /// <summary>A value of the metadata, which founders write as text or number.</summary>
     public string? Metadata(params ReadOnlySpan<string> names)
