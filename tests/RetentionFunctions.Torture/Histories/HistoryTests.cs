@@ -56,7 +56,7 @@ public class HistoryTests(ITestOutputHelper output)
                     await NobodyIsRevivedAsync(bench, over, gone, e);
                 }
                 await bench.EndAsync(life.End + Latest);
-                Same(expected, await bench.StateAsync());
+                FinalState.Same(expected, await bench.StateAsync());
 
                 events += life.Events.Count;
                 deliveries += arrivals.Count;
@@ -122,20 +122,6 @@ public class HistoryTests(ITestOutputHelper output)
         if (gone) Assert.True(customer is { Status: CustomerStatus.Canceled, Mrr.Count: 0 }, $"deleted, and {customer.Status} after {last.Type} {last.Id}");
     }
 
-    private static void Same(SortedDictionary<string, string> expected, SortedDictionary<string, string> found)
-    {
-        Assert.Equal(expected.Keys, found.Keys);
-        foreach (var (key, row) in expected)
-            if (row != found[key]) Assert.Fail($"{key}: {Difference(JsonNode.Parse(row), JsonNode.Parse(found[key]), "$")}");
-    }
-
-    private static string? Difference(JsonNode? a, JsonNode? b, string at) => (a, b) switch
-    {
-        (JsonObject x, JsonObject y) => x.Select(p => p.Key).Union(y.Select(p => p.Key)).Select(name => Difference(x[name], y[name], $"{at}.{name}")).FirstOrDefault(d => d is not null),
-        (JsonArray x, JsonArray y) when x.Count == y.Count => x.Select((item, n) => Difference(item, y[n], $"{at}[{n}]")).FirstOrDefault(d => d is not null),
-        _ => JsonNode.DeepEquals(a, b) ? null : $"{at} is {a?.ToJsonString() ?? "nothing"} in order and {b?.ToJsonString() ?? "nothing"} as it arrived",
-    };
-
     /// <summary>The rooms that handle Stripe's events, over tables in memory and a clock that the test sets.</summary>
     private sealed class Bench
     {
@@ -173,26 +159,12 @@ public class HistoryTests(ITestOutputHelper output)
 
         public Task<List<Movement>> LedgerAsync() => tables.ListAsync<Movement>(Keys.Ledger(Life.Customer));
 
-        /// <summary>All rows but those of runs and of days' scores: when something was heard decides what was begun and what was thought of the customer meanwhile.</summary>
         public async Task<SortedDictionary<string, string>> StateAsync()
         {
             var rows = new SortedDictionary<string, string>(StringComparer.Ordinal);
             await foreach (var row in tables.ScanAsync())
-            {
-                if (row.At.Key.StartsWith("score|", StringComparison.Ordinal) || row.At.Key.StartsWith("run|", StringComparison.Ordinal) || row.At.Key.StartsWith("note|", StringComparison.Ordinal)) continue;
-                var body = JsonNode.Parse(row.Body.Span)!.AsObject();
-                if (row.At.Key.StartsWith("customer|", StringComparison.Ordinal))
-                    foreach (var name in new[] { "lastStarts", "openRuns", "health", "valueTier" }) body.Remove(name);
-                rows[row.At.ToString()] = Sorted(body)!.ToJsonString();
-            }
+                if (FinalState.Counts(row.At)) rows[row.At.ToString()] = FinalState.Of(row.At, row.Body);
             return rows;
         }
-
-        private static JsonNode? Sorted(JsonNode? node) => node switch
-        {
-            JsonObject o => new JsonObject(o.OrderBy(p => p.Key, StringComparer.Ordinal).Select(p => KeyValuePair.Create(p.Key, Sorted(p.Value)))),
-            JsonArray a => new JsonArray([.. a.Select(Sorted)]),
-            _ => node?.DeepClone(),
-        };
     }
 }
