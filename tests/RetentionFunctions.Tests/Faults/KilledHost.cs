@@ -9,11 +9,15 @@ using RetentionFunctions.Tests.Support;
 namespace RetentionFunctions.Tests.Faults;
 
 /// <summary>The local host as a process of its own, which can be killed and started again on the same folder.</summary>
-internal sealed class KilledHost(string folder, DateTimeOffset? clock) : IDisposable
+/// <param name="program">The host to start; null: the present one.</param>
+internal sealed class KilledHost(string folder, DateTimeOffset? clock, string? program = null) : IDisposable
 {
     private readonly HttpClient http = new(new SocketsHttpHandler { UseCookies = false }) { Timeout = TimeSpan.FromSeconds(5) };
     private Process? process;
     private volatile string root = "";
+
+    /// <summary>Where its clock stands, once that was moved.</summary>
+    public DateTimeOffset? Now { get; set; }
 
     /// <summary>Starts it on a free port; answers when it listens.</summary>
     public async Task StartAsync()
@@ -24,7 +28,7 @@ internal sealed class KilledHost(string folder, DateTimeOffset? clock) : IDispos
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
-        string[] arguments = ["exec", Path.Combine(AppContext.BaseDirectory, "RetentionFunctions.Local.dll"), "--urls", "http://127.0.0.1:0", "--data", Path.Combine(folder, "data")];
+        string[] arguments = ["exec", program ?? Path.Combine(AppContext.BaseDirectory, "RetentionFunctions.Local.dll"), "--urls", "http://127.0.0.1:0", "--data", Path.Combine(folder, "data")];
         foreach (var argument in arguments) start.ArgumentList.Add(argument);
         if (clock is { } at)
         {
@@ -65,7 +69,7 @@ internal sealed class KilledHost(string folder, DateTimeOffset? clock) : IDispos
     {
         var body = Encoding.UTF8.GetBytes(e.ToJsonString());
         var request = new HttpRequestMessage(HttpMethod.Post, $"{root}/stripe/webhook") { Content = new ByteArrayContent(body) };
-        request.Headers.TryAddWithoutValidation(StripeSignature.HeaderName, StripeSignature.Sign(body, TestHost.Secret, clock ?? TimeProvider.System.GetUtcNow()));
+        request.Headers.TryAddWithoutValidation(StripeSignature.HeaderName, StripeSignature.Sign(body, TestHost.Secret, Now ?? clock ?? TimeProvider.System.GetUtcNow()));
         return TrySendAsync(request);
     }
 
@@ -75,6 +79,16 @@ internal sealed class KilledHost(string folder, DateTimeOffset? clock) : IDispos
         var request = new HttpRequestMessage(HttpMethod.Post, $"{root}/v1/{call}") { Content = new StringContent(item.ToJsonString(), Encoding.UTF8, "application/json") };
         request.Headers.Authorization = new AuthenticationHeaderValue("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes($"{TestHost.WriteKey}:")));
         return TrySendAsync(request);
+    }
+
+    /// <summary>What an address of the API answers.</summary>
+    public async Task<JsonNode> GetAsync(string path) => JsonNode.Parse(await http.GetStringAsync($"{root}{path}"))!;
+
+    /// <summary>Moves the simulated clock; answers when all is settled.</summary>
+    public async Task AdvanceAsync(TimeSpan span)
+    {
+        using var answer = await http.PostAsync($"{root}/local/clock", new StringContent(new JsonObject { ["advance"] = span.ToString("c", CultureInfo.InvariantCulture) }.ToJsonString(), Encoding.UTF8, "application/json"));
+        answer.EnsureSuccessStatusCode();
     }
 
     public void Dispose()
