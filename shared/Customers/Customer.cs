@@ -1,3 +1,4 @@
+using RetentionFunctions.Email;
 using RetentionFunctions.Flows;
 using RetentionFunctions.Health;
 
@@ -105,13 +106,13 @@ public sealed record Customer
     /// <summary>When the last marketing e-mail went out.</summary>
     public DateTimeOffset? LastMarketingMailAt { get; init; }
 
-    /// <summary>The address to write to: the profile's, else the one of the latest checkout or invoice.</summary>
+    /// <summary>The address to write to: the profile's, else the one of the latest checkout or invoice. One in which nothing can be seen is none.</summary>
     [System.Text.Json.Serialization.JsonIgnore]
-    public string? Email => Profile.Email ?? BillingEmail;
+    public string? Email => PlainText.Seen(Profile.Email) ?? PlainText.Seen(BillingEmail);
 
-    /// <summary>Stripe's name, else the app's.</summary>
+    /// <summary>Stripe's name, else the app's. One in which nothing can be seen is none.</summary>
     [System.Text.Json.Serialization.JsonIgnore]
-    public string? Name => Profile.Name ?? App?.Name;
+    public string? Name => PlainText.Seen(Profile.Name) ?? PlainText.Seen(App?.Name);
 
     /// <summary>IANA time zone: the app's, else Stripe's metadata; null where neither says.</summary>
     [System.Text.Json.Serialization.JsonIgnore]

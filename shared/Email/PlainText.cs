@@ -39,6 +39,15 @@ internal static class PlainText
         return Cut(line.ToString(), max);
     }
 
+    /// <summary>The text where a person would see anything of it, else null: one of spaces, control characters or hidden ones alone says nothing.</summary>
+    public static string? Seen(string? text)
+    {
+        if (text is null) return null;
+        foreach (var rune in text.EnumerateRunes())
+            if (!Rune.IsControl(rune) && !Rune.IsWhiteSpace(rune) && !Hides(rune)) return text;
+        return null;
+    }
+
     /// <summary>At most <paramref name="max"/> UTF-16 characters, cut between characters as people see them.</summary>
     public static string Cut(string text, int max)
     {

@@ -25,14 +25,14 @@ internal static class InvoiceReading
             Currency = invoice.Currency("currency") ?? throw invoice.Missing("currency"),
             AttemptCount = (int)Math.Clamp(invoice.Whole("attempt_count") ?? 0, 0, int.MaxValue),
             NextAttemptAt = invoice.Time("next_payment_attempt"),
-            HostedUrl = invoice.Text("hosted_invoice_url"),
+            HostedUrl = invoice.Address("hosted_invoice_url"),
             CreatedAt = invoice.Time("created") ?? invoice.Time("date") ?? stamp.At, // date before 2019
             PaidAt = paidAt,
             CollectionMethod = invoice.Text("collection_method") ?? invoice.Text("billing"), // billing before 2019
             DueAt = invoice.Time("due_date"),
             PaymentIntentId = intent,
             ChargeId = charge,
-            CustomerEmail = invoice.Text("customer_email"),
+            CustomerEmail = invoice.Address("customer_email"),
         };
         return new InvoiceChanged(stamp, customerId, snapshot) { References = StripeReferences.Of(snapshot.InvoiceId, intent, charge) };
     }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using RetentionFunctions.Email;
 using RetentionFunctions.Storage;
 
 namespace RetentionFunctions.Intake.Stripe;
@@ -19,6 +20,17 @@ internal readonly struct StripeObject(JsonElement element, string path)
 
     // Of those that become parts of keys, as a key has them (other than plain characters take five): three stand in one of 512. Stripe's own have under 70.
     private const int MaxKeyIdLength = 160;
+
+    /// <summary>
+    /// Most characters of a text that are kept. Stripe's own limits are 500 (values of metadata) and less (names: 256); what is longer would not fit into a row, and
+    /// no try would help.
+    /// </summary>
+    public const int MaxTextLength = 500;
+
+    /// <summary>Most characters of an e-mail address (Stripe's limit is 512) or a URL (longer ones are not followed by every browser).</summary>
+    public const int MaxAddressLength = 2048;
+
+    private const int MaxCurrencyLength = 8;
 
     private const long LastSecond = 253_402_300_799; // 9999-12-31T23:59:59Z, the last that a DateTimeOffset can hold
 
@@ -68,9 +80,11 @@ internal readonly struct StripeObject(JsonElement element, string path)
         return entries;
     }
 
-    /// <summary>Descriptive text, null where it is absent, empty or something else.</summary>
-    public string? Text(string name) =>
-        TryField(name, out var value) && value.ValueKind == JsonValueKind.String && TextOf(value, $"{path}.{name}") is { Length: > 0 } text ? text : null;
+    /// <summary>Descriptive text, null where it is absent, empty or something else; of a longer one the beginning.</summary>
+    public string? Text(string name, int most = MaxTextLength) => FullText(name) is { } text ? PlainText.Cut(text, most) : null;
+
+    /// <summary>An e-mail address or a URL, null where it is absent, empty or something else; also where it is longer, since half of one leads elsewhere.</summary>
+    public string? Address(string name) => FullText(name) is { Length: <= MaxAddressLength } text ? text : null;
 
     /// <summary>Text that must be there.</summary>
     public string RequiredText(string name) => Text(name) ?? throw Missing(name);
@@ -127,13 +141,17 @@ internal readonly struct StripeObject(JsonElement element, string path)
         throw Wrong(name, value, "true or false");
     }
 
-    /// <summary>A currency: lower-case ISO code. It becomes part of a key.</summary>
-    public string? Currency(string name) => Text(name) is not { } text ? null
-        : text.Length <= 10 && text.All(char.IsAsciiLetterOrDigit) ? text.ToLowerInvariant()
-        : throw UnreadableException.At($"{path}.{name}", "is not the code of a currency");
-
     /// <summary>Whether an id can be part of a key beside two others.</summary>
     public static bool FitsKey(string id) => Keys.Escape(id).Length <= MaxKeyIdLength;
+
+    /// <summary>A currency: lower-case ISO code (three letters; a little room for what is no country's).</summary>
+    public string? Currency(string name)
+    {
+        if (Text(name) is not { } code) return null;
+        // It becomes a part of keys, and amounts of it are added up.
+        if (code.Length > MaxCurrencyLength || !code.All(char.IsAsciiLetter)) throw UnreadableException.At($"{path}.{name}", "is not a currency: a code of three letters");
+        return code.ToLowerInvariant();
+    }
 
     /// <summary>A value of the metadata, which founders write as text or number.</summary>
     public string? Metadata(params ReadOnlySpan<string> names)
@@ -149,6 +167,9 @@ internal readonly struct StripeObject(JsonElement element, string path)
 
     /// <summary>The failure to be thrown where a field must be there.</summary>
     public UnreadableException Missing(string name) => UnreadableException.At($"{path}.{name}", "is missing");
+
+    private string? FullText(string name) =>
+        TryField(name, out var value) && value.ValueKind == JsonValueKind.String && TextOf(value, $"{path}.{name}") is { Length: > 0 } text ? text : null;
 
     private UnreadableException Wrong(string name, JsonElement value, string expected) =>
         UnreadableException.At($"{path}.{name}", $"is {Name(value.ValueKind)} where {expected} belongs");

@@ -64,7 +64,7 @@ public static class StripeReader
         var locales = customer.List("preferred_locales");
         return new StripeProfile
         {
-            Email = customer.Text("email")?.Trim(),
+            Email = customer.Address("email")?.Trim(),
             // Before 2019 a customer had a name only where something is sent to it.
             Name = customer.Text("name") ?? customer.Text("business_name") ?? customer.Text("individual_name") ?? customer.Object("shipping").Text("name"),
             Country = customer.Object("address").Text("country") ?? customer.Object("shipping").Object("address").Text("country"),
@@ -83,7 +83,7 @@ public static class StripeReader
 
     private static CheckoutCompleted Checkout(StripeObject session, string? customer, Stamp stamp) => new(
         stamp, customer, session.Text("client_reference_id"),
-        session.Object("customer_details").Text("email") ?? session.Text("customer_email"),
+        session.Object("customer_details").Address("email") ?? session.Address("customer_email"),
         session.Metadata("userId", "user_id"))
     {
         References = StripeReferences.Of(session.Id("invoice"), session.Id("payment_intent"), null),

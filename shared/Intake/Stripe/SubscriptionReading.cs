@@ -5,6 +5,9 @@ namespace RetentionFunctions.Intake.Stripe;
 /// <summary>Reads a subscription as any API version since 2016 writes it.</summary>
 internal static class SubscriptionReading
 {
+    // A few paragraphs of somebody who says why they leave; it has a row's property with others.
+    private const int MaxCommentLength = 5000;
+
     public static SubscriptionSnapshot Read(StripeObject subscription, StripeObject previous, Stamp stamp, bool temporaryDiscountsReduce)
     {
         var entries = subscription.List("items").Select(e => e.Object).Where(o => o.Exists).ToList();
@@ -69,7 +72,7 @@ internal static class SubscriptionReading
             PauseResumesAt = pause.Time("resumes_at"),
             CancellationReason = cancellation.Text("reason"),
             CancellationFeedback = cancellation.Text("feedback"),
-            CancellationComment = cancellation.Text("comment"),
+            CancellationComment = cancellation.Text("comment", MaxCommentLength),
             UserId = subscription.Metadata("userId", "user_id"),
         };
     }

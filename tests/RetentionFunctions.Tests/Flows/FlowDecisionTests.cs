@@ -212,6 +212,21 @@ public class FlowDecisionTests
         return sent;
     }
 
+    [Theory]
+    [InlineData(null)]
+    [InlineData("")]
+    [InlineData(" \t\r\n")]
+    [InlineData("\u0001\u001b")]
+    [InlineData("\u202e\u200b\ufeff")]
+    public void An_address_in_which_nothing_can_be_seen_is_none(string? address)
+    {
+        var subject = Paying() with { Customer = Paying().Customer with { Profile = new StripeProfile { Email = address } } };
+        Assert.Equal(new End(RunOutcome.Suppressed, "no e-mail address is known"), Decide(Silent(), subject, Monday));
+        // Nor does it stand in the way of the one that an invoice named.
+        Assert.Equal("ada@example.com", (subject.Customer with { BillingEmail = "ada@example.com" }).Email);
+        Assert.Null(new Customer { Id = "cus_1", Profile = new StripeProfile { Name = address } }.Name);
+    }
+
     private static Run Silent(params DateTimeOffset[] sent) => Begun("win-back", WinBack, sent);
 
     private static Run Failed(params DateTimeOffset[] sent) => Begun("dunning", Dunning, sent);

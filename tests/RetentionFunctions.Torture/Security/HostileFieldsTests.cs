@@ -55,6 +55,37 @@ public sealed class HostileFieldsTests
         Assert.Contains("forged", line);
     }
 
+    [Fact]
+    public async Task A_field_of_a_megabyte_is_taken_kept_short_and_shown_short()
+    {
+        await using var host = await TestHost.StartAsync("2026-01-05T10:00:00Z", services: services => services.AddSingleton<ILoggerProvider>(_log));
+        var most = new string('x', 1_000_000);
+        var number = 0;
+        foreach (var (kind, field) in new (string Kind, Action<JsonObject> Write)[]
+        {
+            ("customer", about => about["name"] = most), ("customer", about => about["email"] = $"{most}@example.com"), ("customer", about => about["metadata"] = new JsonObject { ["userId"] = most, ["timezone"] = "UTC" }),
+            ("customer", about => about["metadata"] = new JsonObject { [most] = "1" }), ("customer", about => about["address"] = new JsonObject { ["country"] = most }),
+            ("subscription", about => about["items"]!["data"]![0]!["price"]!["nickname"] = most), ("subscription", about => about["items"]!["data"]![0]!["price"]!["id"] = most), ("subscription", about => about["id"] = $"sub_{most}"),
+            ("invoice", about => about["number"] = most), ("invoice", about => about["hosted_invoice_url"] = $"https://invoice.example.com/{most}"), ("invoice", about => about["id"] = $"in_{most}"), ("invoice", about => about["customer_email"] = $"{most}@example.com"),
+            ("charge", about => about["failure_message"] = most), ("charge", about => about["failure_code"] = most), ("charge", about => about["outcome"]!["reason"] = most), ("charge", about => about["payment_method_details"]!["card"]!["last4"] = most),
+            ("charge", about => about["id"] = $"ch_{most}"), ("charge", about => about["payment_intent"] = $"pi_{most}"),
+        })
+        {
+            var story = new Story($"cus_{++number}", $"{number}@example.com");
+            foreach (var e in story.SignsUp(host.Now.AddMonths(-1)).Concat(story.PaymentFails(host.Now, $"r{number}", next: host.Now.AddDays(3))))
+            {
+                if ((string)e["data"]!["object"]!["object"]! == kind) field(e["data"]!["object"]!.AsObject());
+                await TakenAsync(host.SendStripeAsync(e.ToJsonString()));
+            }
+            await host.SettleAsync();
+            foreach (var path in (string[])[$"/customers/{story.Customer}", "/customers", "/", "/dead-letters", "/outbox"])
+                Assert.InRange((await PageAsync(host, host.Http.GetAsync(path))).Length, 100, 300_000);
+        }
+        Assert.True(_log.Thrown.IsEmpty, $"{_log.Thrown.Count} thrown; the first: {_log.Thrown.FirstOrDefault()}");
+        Assert.All(_log.Written, line => Assert.InRange(line.Length, 0, 20_000));
+        Assert.Equal(0, await host.QueuedAsync());
+    }
+
     private static bool IsUnseen(char c) => char.IsControl(c) || char.GetUnicodeCategory(c) is UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator or UnicodeCategory.Format && c != '\u200D';
 
     /// <summary>One customer from the sign-up to the answer in an e-mail, with a text in each field that others fill; the pages about it.</summary>
