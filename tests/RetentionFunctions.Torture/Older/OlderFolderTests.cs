@@ -73,8 +73,8 @@ public class OlderFolderTests(ITestOutputHelper output)
             Assert.Equal($"late.{customer[4..].ToLowerInvariant()}@example.com", (string?)row["email"]);
             Assert.Equal((status, mrr), ((string)row["status"]!, (long)row["mrr"]!["amount"]!));
         }
-        Assert.Equal(Ids(outbox, "id"), Ids(JsonNode.Parse((await host.GetAsync("/local/outbox"))!.ToJsonString())!, "id"));
-        Assert.Equal(flows.AsArray().Count, (await host.FlowsAsync()).Count);
+        Assert.Null(Lost(outbox, await host.GetAsync("/local/outbox"), "outbox"));
+        Assert.Null(Lost(flows, await host.GetAsync("/api/v1/flows?customer=cus_Ada"), "flows"));
         Assert.Equal(31, await CountAsync("event|cus_Ada|user-1%"));
         Assert.Equal(31, await CountAsync("event|user:user-untied|%"));
 
@@ -103,5 +103,11 @@ public class OlderFolderTests(ITestOutputHelper output)
         async Task<long?> CountAsync(string like) => await host.Services.GetRequiredService<SqliteStore>().ReadAsync(reader => reader.Number("SELECT count(*) FROM rows WHERE key LIKE $1", like));
     }
 
-    private static IEnumerable<string> Ids(JsonNode list, string name) => list.AsArray().Select(m => (string)m![name]!).Order(StringComparer.Ordinal);
+    // Where the present version says less, or otherwise, than the earlier one did; what it says besides is its own. The address was changed in between.
+    private static string? Lost(JsonNode? before, JsonNode? now, string at) => (before, now) switch
+    {
+        (JsonObject a, JsonObject b) => a.Where(p => p.Key is not ("email" or "dueAt")).Select(p => Lost(p.Value, b[p.Key], $"{at}.{p.Key}")).FirstOrDefault(lost => lost is not null),
+        (JsonArray a, JsonArray b) when a.Count == b.Count => a.Select((item, n) => Lost(item, b[n], $"{at}[{n}]")).FirstOrDefault(lost => lost is not null),
+        _ => JsonNode.DeepEquals(before, now) ? null : $"{at} was {before?.ToJsonString() ?? "nothing"} and is {now?.ToJsonString() ?? "nothing"}",
+    };
 }

@@ -121,10 +121,14 @@ public class ClockTests(ITestOutputHelper output)
             var stories = Enumerable.Range(0, Form.Times(6, 48)).Select(n => new Story($"cus_N{n:D2}", $"n{n}@example.com")).ToList();
             foreach (var story in stories) await host.StripeAsync(story.SignsUp(start.AddDays(-40)));
             // A payment fails every so often, day and night.
+            var failed = new Dictionary<string, DateTimeOffset>(StringComparer.Ordinal);
             for (var hour = 0; hour < 24 * 6; hour++)
             {
                 if (hour % Math.Max(1, 24 * 4 / stories.Count) == 0 && hour * stories.Count / (24 * 4) is var n && n < stories.Count)
+                {
+                    failed[stories[n].Customer] = host.Now;
                     await host.StripeAsync(stories[n].PaymentFails(host.Now, $"r{n}", next: host.Now.AddDays(3)));
+                }
                 await host.AdvanceAsync(TimeSpan.FromHours(1));
             }
             await host.AdvanceAsync(TimeSpan.FromDays(14));
@@ -133,6 +137,19 @@ public class ClockTests(ITestOutputHelper output)
             Assert.True(mails.Count >= 3 * stories.Count, $"{mails.Count} e-mails");
             Assert.All(mails, mail => Assert.InRange(TimeZoneInfo.ConvertTime(DateTimeOffset.Parse((string)mail["at"]!, CultureInfo.InvariantCulture), info).Hour, 9, 16));
             Assert.Equal(mails.Count, mails.Select(m => (string?)m["id"]).Distinct().Count());
+            // The first e-mail at once, or at the minute at which the next such hours begin: looked for minute by minute.
+            foreach (var mail in mails.Where(m => (int)m["step"]! == 1))
+            {
+                var due = failed[(string)mail["customerId"]!];
+                while (TimeZoneInfo.ConvertTime(due, info).Hour is < 9 or > 16) due = due.AddMinutes(1);
+                Assert.Equal(due, DateTimeOffset.Parse((string)mail["at"]!, CultureInfo.InvariantCulture));
+            }
+            // At two; where that does not exist, at three.
+            await foreach (var row in host.Tables().QueryAsync(Keys.WholePartition(Keys.SweepOf(default).Partition)))
+            {
+                var local = TimeZoneInfo.ConvertTime(row.Read<SweepResult>().At, info);
+                Assert.Equal(info.IsInvalidTime(local.Date.AddHours(2)) ? 3 : 2, local.Hour);
+            }
             var days = await SweptAsync(host);
             Assert.Equal(Enumerable.Range(0, days.Count).Select(n => days[0].AddDays(n)), days);
             // As many days as the calendar has: none is skipped at its ends either.
