@@ -1,8 +1,12 @@
 namespace RetentionFunctions.Local;
 
 /// <summary>The host's clock: the real one, or a simulated one that stands still until it is told to move. Timers stay real; only the time of day is simulated.</summary>
-public sealed class LocalClock(DateTimeOffset? simulatedFrom) : TimeProvider
+/// <param name="simulatedFrom">Where the simulated one stands at first; null: the real clock.</param>
+/// <param name="real">The real one; null: the machine's. Tests set it wrong.</param>
+public sealed class LocalClock(DateTimeOffset? simulatedFrom, TimeProvider? real = null) : TimeProvider
 {
+    private readonly TimeProvider real = real ?? System;
+
     // Ticks, so that a reader on another thread never sees half a time; 0 is the real clock.
     private long simulated = simulatedFrom?.UtcTicks ?? 0;
 
@@ -10,7 +14,7 @@ public sealed class LocalClock(DateTimeOffset? simulatedFrom) : TimeProvider
     public bool IsSimulated => Interlocked.Read(ref simulated) != 0;
 
     /// <inheritdoc/>
-    public override DateTimeOffset GetUtcNow() => Interlocked.Read(ref simulated) is not 0 and var ticks ? new DateTimeOffset(ticks, TimeSpan.Zero) : System.GetUtcNow();
+    public override DateTimeOffset GetUtcNow() => Interlocked.Read(ref simulated) is not 0 and var ticks ? new DateTimeOffset(ticks, TimeSpan.Zero) : real.GetUtcNow();
 
     /// <summary>Moves the simulated time; never back.</summary>
     /// <exception cref="InvalidOperationException">The clock is the real one.</exception>

@@ -98,7 +98,8 @@ internal sealed partial class SandboxAccount
         switch (due.Kind)
         {
             case DueKind.PauseEnds:
-                Resume(due.Id);
+                // The collection's pause alone: what stands still because its trial ended without a card waits for the customer.
+                Change(subscriptions[due.Id] with { PausedUntil = null });
                 break;
             case DueKind.NextAttempt:
                 Collect(due.Id);

@@ -104,9 +104,22 @@ internal static class SqliteSchema
             1 or 11 or 26 => $"The file '{path}' is damaged or is no database; put back a copy, or name another folder with --data.",
             5 or 6 => $"The file '{path}' is held by another program; close that one, or name another folder with --data.",
             3 or 8 or 14 or 23 => $"The file '{path}' cannot be written to; give this user the right to, or name another folder with --data.",
-            13 => $"There is no space left on the disk for '{path}'; make some, or name another folder with --data.",
+            // With no space at all the log's index cannot even be made, which SQLite tells as an error of the disk.
+            13 or 10 when e.SqliteErrorCode == 13 || IsFull(folder) => $"There is no space left on the disk for '{path}'; make some, or name another folder with --data.",
             _ => $"The file '{path}' cannot be opened ({e.Message.TrimEnd('.')}); name another folder with --data.",
         }, e);
+    }
+
+    private static bool IsFull(string folder)
+    {
+        try
+        {
+            return new DriveInfo(folder).AvailableFreeSpace < 1024 * 1024;
+        }
+        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            return false;
+        }
     }
 
     private static string Invariant(FormattableString text) => FormattableString.Invariant(text);

@@ -74,8 +74,10 @@ public static class CustomerMerge
     private static List<PaymentFailure> Keep(IReadOnlyList<PaymentFailure> known, PaymentFailure failure) =>
     [
         .. known.Append(failure)
-            .DistinctBy(f => (f.Id, f.At))
+            // A payment that fails twice within a second (two cards tried at once) is kept as one failure: which one must not depend on which was heard first.
             .OrderBy(f => f.At).ThenBy(f => f.Id, StringComparer.Ordinal)
+            .ThenBy(f => $"{f.DeclineCode} {f.Code} {f.Card?.Id} {f.Card?.Last4} {f.Card?.ExpYear} {f.Card?.ExpMonth}", StringComparer.Ordinal)
+            .DistinctBy(f => (f.Id, f.At))
             .TakeLast(FailuresKept),
     ];
 

@@ -3,6 +3,7 @@ using RetentionFunctions.Customers;
 using RetentionFunctions.Flows;
 using RetentionFunctions.Health;
 using RetentionFunctions.Intake.App;
+using RetentionFunctions.Intake.Stripe;
 using RetentionFunctions.Settings;
 using RetentionFunctions.Storage;
 
@@ -97,7 +98,7 @@ public sealed class AppIntake(ITables tables, UserTies ties, FlowDispatch flows,
     {
         var customerId = Text(traits, "stripeCustomerId", "stripe_customer_id", "stripeCustomer");
         UserTie? tie = null;
-        if (customerId is not null && customerId.Length <= 255) tie = await ties.TieAsync(appEvent.UserId, customerId, TieStrength.App, appEvent.At, cancel);
+        if (customerId is not null && StripeObject.FitsKey(customerId)) tie = await ties.TieAsync(appEvent.UserId, customerId, TieStrength.App, appEvent.At, cancel);
         if (Text(traits, "email") is { Length: <= 254 } email && email.Contains('@'))
             await ties.EmailOfUserAsync(appEvent.UserId, email, appEvent.At, cancel);
         return tie;

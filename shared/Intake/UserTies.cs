@@ -128,15 +128,18 @@ public sealed class UserTies(ITables tables)
         throw new TransientStorageException($"The activity of the user {userId} was changed by others ten times in a row.");
     }
 
-    /// <summary>Whether a user's id or an address can be looked up by a key. What is longer than the app's door takes is no user's, and no address is as long: the event counts without it.</summary>
-    public static bool IsLookedUp(string text) => text.Length <= App.SegmentReader.MaxNameLength && Keys.Escape(text).Length <= App.SegmentReader.MaxNameLength;
+    /// <summary>Whether a user's id can be one. What is longer than the app's door takes is no user's: the event counts without it.</summary>
+    public static bool IsLookedUp(string userId) => Keys.Escape(userId).Length <= App.SegmentReader.MaxUserIdLength;
+
+    // No address has over 254 characters; what is longer, as a key has them, is looked up by nobody.
+    private static bool IsAddress(string email) => Keys.Escape(email).Length <= 256;
 
     private static string Moved(string userId) => $"{userId} before ";
 
     /// <summary>Notes the address of a customer, and ties the users who have the same.</summary>
     public async Task EmailOfCustomerAsync(string customerId, string email, DateTimeOffset createdAt, CancellationToken cancel = default)
     {
-        if (!IsLookedUp(email)) return;
+        if (!IsAddress(email)) return;
         // The earliest saying counts, so that the order in which several come does not.
         await tables.ChangeAsync<CustomerOfEmail>(Keys.EmailOfCustomer(email, customerId), known => known is null || createdAt < known.CreatedAt ? new CustomerOfEmail(customerId, createdAt) : null, cancel);
         foreach (var user in await tables.ListAsync<UserOfEmail>(Keys.UsersOfEmail(email), cancel)) await TieByEmailAsync(user.UserId, email, cancel);
@@ -145,7 +148,7 @@ public sealed class UserTies(ITables tables)
     /// <summary>Notes the address of a user, and ties it to the customer who has the same.</summary>
     public async Task EmailOfUserAsync(string userId, string email, DateTimeOffset at, CancellationToken cancel = default)
     {
-        if (!IsLookedUp(email)) return;
+        if (!IsAddress(email)) return;
         // Said before: whoever said it first tied, and a customer who has had the address since then ties by itself.
         if (await tables.GetAsync<UserOfEmail>(Keys.EmailOfUser(email, userId), cancel) is { Value: var known } && known.At < at) return;
         await tables.UpsertAsync(Keys.EmailOfUser(email, userId), new UserOfEmail(userId, at), cancel);

@@ -1,4 +1,5 @@
 using System.Buffers.Text;
+using System.Globalization;
 using System.Security.Cryptography;
 using System.Text.Json;
 using Microsoft.AspNetCore.DataProtection;
@@ -96,7 +97,7 @@ public sealed class LinkTokens(IDataProtectionProvider protection, TimeProvider 
     public string Create(LinkClaims claims)
     {
         var payload = JsonSerializer.SerializeToUtf8Bytes<string?[]>(
-            [claims.CustomerId, claims.Purpose.ToString(), claims.Flow, claims.Occasion, claims.Step.ToString(System.Globalization.CultureInfo.InvariantCulture), claims.Subject, Seconds(claims.ExpiresAt)]);
+            [claims.CustomerId, claims.Purpose.ToString(), claims.Flow, claims.Occasion, claims.Step.ToString(CultureInfo.InvariantCulture), claims.Subject, Seconds(claims.ExpiresAt)]);
         return Base64Url.EncodeToString(_protector.Protect(payload));
     }
 
@@ -113,7 +114,9 @@ public sealed class LinkTokens(IDataProtectionProvider protection, TimeProvider 
             // The decoder skips white space and padding: only the one spelling that we wrote counts.
             if (Base64Url.EncodeToString(bytes) != token) return new LinkReading.Forged();
             if (JsonSerializer.Deserialize<string?[]>(_protector.Unprotect(bytes)) is not [{ } customer, { } name, { } flow, { } occasion, { } step, var subject, { } expires]
-                || !Enum.TryParse<LinkPurpose>(name, out var purpose))
+                || !Enum.TryParse<LinkPurpose>(name, out var purpose) || !Enum.IsDefined(purpose)
+                || !int.TryParse(step, NumberStyles.None, CultureInfo.InvariantCulture, out var number)
+                || !long.TryParse(expires, NumberStyles.None, CultureInfo.InvariantCulture, out var seconds) || seconds > DateTimeOffset.MaxValue.ToUnixTimeSeconds())
                 return new LinkReading.Forged();
             claims = new LinkClaims
             {
@@ -121,18 +124,19 @@ public sealed class LinkTokens(IDataProtectionProvider protection, TimeProvider 
                 Purpose = purpose,
                 Flow = flow,
                 Occasion = occasion,
-                Step = int.Parse(step, System.Globalization.CultureInfo.InvariantCulture),
+                Step = number,
                 Subject = subject,
-                ExpiresAt = DateTimeOffset.FromUnixTimeSeconds(long.Parse(expires, System.Globalization.CultureInfo.InvariantCulture)),
+                ExpiresAt = DateTimeOffset.FromUnixTimeSeconds(seconds),
             };
         }
-        catch (CryptographicException)
+        catch (Exception e) when (e is CryptographicException or JsonException)
         {
+            // Signed by another version of ours and no longer of this form counts as not ours too.
             return new LinkReading.Forged();
         }
         if (expected is not null && claims.Purpose != expected) return new LinkReading.WrongPurpose();
         return clock.GetUtcNow() < claims.ExpiresAt ? new LinkReading.Valid(claims) : new LinkReading.Expired(claims);
     }
 
-    private static string Seconds(DateTimeOffset at) => at.ToUnixTimeSeconds().ToString(System.Globalization.CultureInfo.InvariantCulture);
+    private static string Seconds(DateTimeOffset at) => at.ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture);
 }

@@ -54,10 +54,16 @@ public static class SegmentReader
     /// <summary>Most items of a batch. What SDKs send has over 100 bytes an item, so the 500 KB of a batch never hold as many; the answer names each item that is wrong.</summary>
     public const int MaxBatchItems = 5_000;
 
-    /// <summary>Longest userId and event name, in characters. Keys hold the userId (twice, before it is tied), and a key has 512 characters.</summary>
+    /// <summary>Longest event name, in characters.</summary>
     public const int MaxNameLength = 256;
 
-    // Segment's own limit; a longer one is replaced by its hash, since it becomes part of a key.
+    /// <summary>
+    /// Longest userId, in characters as a key has them: other than plain ones take five there. A key has 512, and that of
+    /// what a user did before it was tied holds the customer and the userId twice.
+    /// </summary>
+    public const int MaxUserIdLength = 160;
+
+    // Segment's own limit, in characters as a key has them; a longer one is replaced by its hash.
     private const int MaxMessageIdLength = 100;
 
     // The whole body may nest more than one item may, so that a single item beyond the limit is refused alone. What is queued is read back
@@ -102,7 +108,7 @@ public static class SegmentReader
             }
             else
             {
-                if (!document.RootElement.TryGetProperty("batch", out var batch) || batch.ValueKind != JsonValueKind.Array)
+                if (!TryGet(document.RootElement, "batch", out var batch) || batch.ValueKind != JsonValueKind.Array)
                     throw new UnreadableException("The body has no list named batch: {\"batch\": [ … ]}.");
                 if (batch.GetArrayLength() is > MaxBatchItems and var count) throw new UnreadableException($"The batch has {count} items; {MaxBatchItems} is the most: send smaller batches.");
                 var index = 0;
@@ -114,7 +120,19 @@ public static class SegmentReader
 
     // A text of the envelope. One that is no Unicode is no key and no time.
     private static string? Top(JsonElement root, string name) =>
-        root.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String && IsUnicode(value) ? value.GetString() : null;
+        TryGet(root, name, out var value) && value.ValueKind == JsonValueKind.String && IsUnicode(value) ? value.GetString() : null;
+
+    private static bool TryGet(JsonElement root, string name, out JsonElement value)
+    {
+        try
+        {
+            return root.TryGetProperty(name, out value);
+        }
+        catch (InvalidOperationException e) // what JsonElement throws where it meets a name with half of a surrogate pair
+        {
+            throw new UnreadableException("The body has a property name that is not Unicode (half of a surrogate pair).", e);
+        }
+    }
 
     private static bool IsUnicode(JsonElement text) => JsonMarshal.GetRawUtf8Value(text).IndexOf((byte)'\\') < 0 || NoLoneSurrogate(text);
 
@@ -163,9 +181,7 @@ public static class SegmentReader
 
             if (fields.Text("userId") is not { } userId)
                 return fields.Text("anonymousId") is null ? (null, "userId is missing (and there is no anonymousId either)") : (null, null);
-            // Escaped as in a key: other than plain characters take up to five there.
-            if (userId.Length > MaxNameLength || Storage.Keys.Escape(userId).Length > MaxNameLength)
-                return (null, $"userId is longer than {MaxNameLength} characters");
+            if (Storage.Keys.Escape(userId).Length > MaxUserIdLength) return (null, $"userId is longer than {MaxUserIdLength} characters (other than plain ones count as five)");
 
             var name = call == SegmentCall.Track ? fields.Text("event") : fields.Text("name") ?? fields.Text("category");
             if (call == SegmentCall.Track && name is null) return (null, "event, the name of what happened, is missing");
@@ -185,7 +201,7 @@ public static class SegmentReader
             var messageId = fields.Text("messageId");
             return (new AppEvent
             {
-                MessageId = messageId is { Length: <= MaxMessageIdLength }
+                MessageId = messageId is not null && Storage.Keys.Escape(messageId).Length <= MaxMessageIdLength
                     ? messageId
                     : Derived(type.ToString(), userId, messageId, name, Raw(timestamp), Raw(properties), Raw(traits),
                         messageId is null && timestamp is null ? $"{requestId} {Accepted.Count}" : null),

@@ -44,7 +44,7 @@ public static class MailEventReader
         {
             Reason = Text(item, "reason") ?? Text(item, "response"),
             Link = type == MailEventType.Click ? Hash(Text(item, "url") ?? "")[..16] : null,
-            ByMachine = item.TryGetProperty("sg_machine_open", out var machine) && machine.ValueKind == JsonValueKind.True,
+            ByMachine = Has(item, "sg_machine_open", out var machine) && machine.ValueKind == JsonValueKind.True,
             // What the API answers as X-Message-Id is the part before the first dot.
             ProviderId = Text(item, "sg_message_id")?.Split('.')[0] is { Length: > 0 and <= LongestId } id ? id : null,
         };
@@ -61,7 +61,7 @@ public static class MailEventReader
 
     private static DateTimeOffset Time(JsonElement item)
     {
-        if (!item.TryGetProperty("timestamp", out var value)) throw Wrong("$.timestamp", "is missing");
+        if (!Has(item, "timestamp", out var value)) throw Wrong("$.timestamp", "is missing");
         var isTime = value.ValueKind switch
         {
             JsonValueKind.Number => value.TryGetInt64(out var seconds) && seconds is > 0 and <= LastSecond,
@@ -77,11 +77,25 @@ public static class MailEventReader
     {
         try
         {
-            return item.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+            return Has(item, name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
         }
         catch (InvalidOperationException)
         {
             return null;
+        }
+    }
+
+    // A name that is half of a surrogate pair stops the search for any other.
+    private static bool Has(JsonElement item, string name, out JsonElement value)
+    {
+        try
+        {
+            return item.TryGetProperty(name, out value);
+        }
+        catch (InvalidOperationException)
+        {
+            value = default;
+            return false;
         }
     }
 

@@ -33,6 +33,8 @@ public sealed record StripeEnvelope(string Id, string Type, string? ApiVersion, 
         // Of a type that nobody handles nothing more is read: it is answered and counted, whatever it holds.
         var handled = StripeReader.Handles(type);
         var customerId = handled ? CustomerOf(type, about) : null;
+        if (!StripeObject.FitsKey(id) || (customerId is not null && !StripeObject.FitsKey(customerId)))
+            throw new UnreadableException("The id of the event or of its customer is too long to be kept: 160 characters are the most, and other than letters, digits and - _ . : @ + = , ~ count as five.");
         return new StripeEnvelope(
             id, type, root.Text("api_version"),
             root.Time("created") ?? throw root.Missing("created"),

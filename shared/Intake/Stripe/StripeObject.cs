@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using RetentionFunctions.Email;
+using RetentionFunctions.Storage;
 
 namespace RetentionFunctions.Intake.Stripe;
 
@@ -16,6 +17,9 @@ internal readonly struct StripeObject(JsonElement element, string path)
 
     /// <summary>Stripe's documentation asks to allow 255 characters for an id.</summary>
     public const int MaxIdLength = 255;
+
+    // Of those that become parts of keys, as a key has them (other than plain characters take five): three stand in one of 512. Stripe's own have under 70.
+    private const int MaxKeyIdLength = 160;
 
     /// <summary>
     /// Most characters of a text that are kept. Stripe's own limits are 500 (values of metadata) and less (names: 256); what is longer would not fit into a row, and
@@ -136,6 +140,9 @@ internal readonly struct StripeObject(JsonElement element, string path)
         if (value.ValueKind is JsonValueKind.True or JsonValueKind.False) return value.ValueKind == JsonValueKind.True;
         throw Wrong(name, value, "true or false");
     }
+
+    /// <summary>Whether an id can be part of a key beside two others.</summary>
+    public static bool FitsKey(string id) => Keys.Escape(id).Length <= MaxKeyIdLength;
 
     /// <summary>A currency: lower-case ISO code (three letters; a little room for what is no country's).</summary>
     public string? Currency(string name)

@@ -26,7 +26,7 @@ public static class StripeReader
 
         InvoiceChanged Invoice(InvoiceChange change) => InvoiceReading.Read(about, Customer(), stamp, change);
 
-        return type switch
+        StripeFact fact = type switch
         {
             "customer.created" or "customer.updated" => new CustomerChanged(stamp, Customer(), Profile(about)),
             "customer.deleted" => new CustomerDeleted(stamp, Customer()),
@@ -54,6 +54,9 @@ public static class StripeReader
             "checkout.session.completed" => Checkout(about, customer, stamp),
             _ => throw UnreadableException.At("$.type", "is one that nobody handles"),
         };
+        if (fact.References.Any(r => !StripeObject.FitsKey(r.Id)) || (fact is SubscriptionChanged { Snapshot.SubscriptionId: var subscription } && !StripeObject.FitsKey(subscription)))
+            throw new UnreadableException($"{about.Path} has the id of a subscription, invoice, payment or charge that is too long to be kept: 160 characters are the most.");
+        return fact;
     }
 
     internal static StripeProfile Profile(StripeObject customer)

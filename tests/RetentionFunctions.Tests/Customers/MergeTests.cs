@@ -20,6 +20,9 @@ public class MergeTests
             new CheckoutCompleted(At("e4", 0, "checkout.session.completed"), "cus_1", null, "checkout@example.com", null),
             new PaymentFailed(At("e5", 9, "charge.failed"), "cus_1", new PaymentFailure { Id = "ch_1", At = Day(9), Currency = "usd" }),
             new PaymentFailed(At("e6", 9, "charge.failed"), "cus_1", new PaymentFailure { Id = "ch_2", At = Day(9), Currency = "usd" }),
+            // Two cards tried at one payment within a second.
+            new PaymentFailed(At("e12", 9, "payment_intent.payment_failed"), "cus_1", new PaymentFailure { Id = "pi_1", At = Day(9), Currency = "usd", Card = new Card("visa", "4242", 3, 2030) }),
+            new PaymentFailed(At("e13", 9, "payment_intent.payment_failed"), "cus_1", new PaymentFailure { Id = "pi_1", At = Day(9), Currency = "usd", Card = new Card("visa", "4242", 4, 2030) }),
             new ChargeRefunded(At("e7", 9, "charge.refunded"), "cus_1", "ch_1", 500, "usd"),
             new ChargeRefunded(At("e8", 10, "charge.refunded"), "cus_1", "ch_1", 900, "usd"),
             new InvoiceUpcoming(At("e9", 20, "invoice.upcoming"), "cus_1", "sub_1", 4900, "usd", Day(31)),

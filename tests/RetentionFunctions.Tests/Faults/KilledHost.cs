@@ -12,7 +12,8 @@ namespace RetentionFunctions.Tests.Faults;
 /// <summary>The local host as a process of its own, which can be killed and started again on the same folder.</summary>
 /// <param name="folder">Where its data lies.</param>
 /// <param name="clock">Where its simulated clock begins; null: it runs on the real one.</param>
-internal sealed class KilledHost(string folder, DateTimeOffset? clock) : IDisposable
+/// <param name="program">The host to start; null: the present one.</param>
+internal sealed class KilledHost(string folder, DateTimeOffset? clock, string? program = null) : IDisposable
 {
     // A step of the clock handles all that is due on its way.
     private readonly HttpClient http = new(new SocketsHttpHandler { UseCookies = false }) { Timeout = TimeSpan.FromMinutes(2) };
@@ -32,7 +33,7 @@ internal sealed class KilledHost(string folder, DateTimeOffset? clock) : IDispos
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
-        string[] arguments = ["exec", Path.Combine(AppContext.BaseDirectory, "RetentionFunctions.Local.dll"), "--urls", "http://127.0.0.1:0", "--data", Path.Combine(folder, "data")];
+        string[] arguments = ["exec", program ?? Path.Combine(AppContext.BaseDirectory, "RetentionFunctions.Local.dll"), "--urls", "http://127.0.0.1:0", "--data", Path.Combine(folder, "data")];
         foreach (var argument in arguments) start.ArgumentList.Add(argument);
         if (clock is { } at)
         {
@@ -112,6 +113,17 @@ internal sealed class KilledHost(string folder, DateTimeOffset? clock) : IDispos
         {
             // Gone again.
         }
+    }
+
+    /// <summary>What an address of the API answers.</summary>
+    public async Task<JsonNode> GetAsync(string path) => JsonNode.Parse(await http.GetStringAsync($"{root}{path}"))!;
+
+    /// <summary>Moves the simulated clock; answers when all is settled.</summary>
+    public async Task AdvanceAsync(TimeSpan span)
+    {
+        using var answer = await http.PostAsync($"{root}/local/clock", new StringContent(new JsonObject { ["advance"] = span.ToString("c", CultureInfo.InvariantCulture) }.ToJsonString(), Encoding.UTF8, "application/json"));
+        answer.EnsureSuccessStatusCode();
+        await LookAtClockAsync();
     }
 
     public void Dispose()

@@ -196,7 +196,7 @@ public sealed class SegmentReaderTests
     public void What_is_accepted_can_be_queued_and_read_back_and_its_keys_are_within_the_limits()
     {
         var deepest = string.Concat(Enumerable.Repeat("[", 46)) + string.Concat(Enumerable.Repeat("]", 46));
-        var e = Batch($$"""{"batch":[{"type":"track","userId":"{{new string('u', 256)}}","event":"X","properties":{"p":{{deepest}} } }] }""").Accepted.Single();
+        var e = Batch($$"""{"batch":[{"type":"track","userId":"{{new string('u', SegmentReader.MaxUserIdLength)}}","event":"X","properties":{"p":{{deepest}} } }] }""").Accepted.Single();
 
         var back = JsonSerializer.Deserialize<AppEvent>(JsonSerializer.Serialize(e, TablesExtensions.Json), TablesExtensions.Json)!;
         Assert.Equal(e.UserId, back.UserId);
