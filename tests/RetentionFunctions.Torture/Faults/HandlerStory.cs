@@ -3,6 +3,7 @@ using RetentionFunctions.Backup;
 using RetentionFunctions.Email;
 using RetentionFunctions.Flows;
 using RetentionFunctions.History;
+using RetentionFunctions.Intake;
 using RetentionFunctions.Intake.App;
 using RetentionFunctions.Intake.Mail;
 using RetentionFunctions.Intake.Stripe;
@@ -63,6 +64,7 @@ internal sealed record HandlerStory(string Name, Func<World, Task> Prelude, Func
             var e = Event(type, 100);
             await world.Bench.StripeAsync(e, e);
             await world.Bench.AdvanceAsync(12);
+            Assert.Empty(await world.Bench.Tables.ListAsync<DeadLetter>(Keys.DeadLetters));
         });
         yield return new($"{type} comes before anything is known of the customer", world => Task.CompletedTask, async world =>
         {
@@ -73,6 +75,7 @@ internal sealed record HandlerStory(string Name, Func<World, Task> Prelude, Func
             await world.Bench.StripeAsync(first);
             await world.Bench.StripeAsync(Known(type));
             await world.Bench.AdvanceAsync(12);
+            Assert.Empty(await world.Bench.Tables.ListAsync<DeadLetter>(Keys.DeadLetters));
         });
     }
 

@@ -14,14 +14,15 @@ using RetentionFunctions.Tests.Support;
 namespace RetentionFunctions.Torture.Faults;
 
 /// <summary>
-/// Three months of a small company. For half of them every call of every port fails with a probability, before it or after it, is slow by dice while everything else goes on,
+/// Eleven weeks of a small company. For six of them every call of every port fails with a probability, before it or after it, is slow by dice while everything else goes on,
 /// and now and then the host dies. When the faults stop everything finishes: nothing is lost, nothing is done twice.
 /// </summary>
 public sealed class StormTests(ITestOutputHelper output)
 {
     private const int Customers = 9;
     private const int StormDays = 45;
-    private const int Days = 90;
+    // Not so long that counters of the beginning are forgotten (Activity.DaysKept), which depends on the row that they came to stand in.
+    private const int Days = 80;
 
     private static readonly DateTimeOffset Start = FlowStory.SignUp;
 
@@ -165,10 +166,11 @@ public sealed class StormTests(ITestOutputHelper output)
         (storm.Mails, storm.Unknown) = (ended.Mails.Count, ended.Mails.Count(m => m.Result == MailResult.Unknown));
         // Where the mailer delivers once nobody need wonder, unless the reason for the e-mail was gone before it could be asked again.
         if (deduplicates) Assert.All(ended.Mails.Where(m => m.Result == MailResult.Unknown), m => Assert.Equal("the run ended before it was known whether it went out", m.Reason));
-        Assert.All(ended.Mails, m => Assert.True(m.Result is MailResult.Accepted || (m.Result is MailResult.Unknown && m.Reason is not null), $"{m.Id} is {m.Result}."));
+        // What certainly did not go out may stay so where the run ended before the next try.
+        Assert.All(ended.Mails, m => Assert.True(m.Result is MailResult.Accepted || (m.Result is MailResult.Unknown or MailResult.NotSent && m.Reason is not null), $"{m.Id} is {m.Result}."));
         var delivered = ended.Delivered.Select(d => d.Id).ToHashSet(StringComparer.Ordinal);
         Assert.All(ended.Mails.Where(m => m.Result == MailResult.Accepted), m => Assert.Contains(m.Id, delivered));
-        Assert.Empty(delivered.Except(ended.Mails.Select(m => m.Id)));
+        Assert.Empty(delivered.Except(ended.Mails.Where(m => m.Result is not MailResult.NotSent).Select(m => m.Id)));
         foreach (var run in ended.Runs)
         {
             Assert.True(run.Status == RunStatus.Ended, $"{run.Id} is {run.Status}.");
