@@ -39,7 +39,7 @@ internal static class SeededStore
             foreach (var rows in Enumerable.Range(0, customers).AsParallel().AsOrdered().Select(i => Rows(i, now, silent, more)))
                 foreach (var (at, body) in rows)
                 {
-                    (insert.Parameters[0].Value, insert.Parameters[1].Value, insert.Parameters[2].Value, insert.Parameters[3].Value) = (at.Partition, at.Key, 1L, SqliteReader.Bytes(body));
+                    (insert.Parameters[0].Value, insert.Parameters[1].Value, insert.Parameters[2].Value, insert.Parameters[3].Value) = (at.Partition, at.Key, 1L, body.ToArray());
                     insert.ExecuteNonQuery();
                 }
             foreach (var (id, at) in due ?? [])
@@ -90,7 +90,7 @@ internal static class SeededStore
             Card = new Card("visa", "4242", 8, 2031) { Id = $"pm_{i:D7}" },
             CardFrom = Stamp.Of(since, $"evt_{i:D7}_p", "payment_method.attached"),
         };
-        (customer, var ledger) = CustomerDerivation.Derive(customer, snapshots, new CustomerSettings(), now);
+        (customer, var ledger, _) = CustomerDerivation.Derive(customer, snapshots, new CustomerSettings(), now);
         var rows = new List<(RowKey, ReadOnlyMemory<byte>)>();
         foreach (var s in snapshots) Add(Keys.Snapshot(id, s.SubscriptionId, s.Stamp.At, s.Stamp.EventId), s);
         foreach (var (movement, n) in ledger.Select((m, n) => (m, n))) Add(Keys.Movement(id, movement.At, movement.Currency, n), movement);

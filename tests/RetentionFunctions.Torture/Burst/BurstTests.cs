@@ -155,7 +155,7 @@ public class BurstTests(ITestOutputHelper output)
     {
         Assert.Equal(0, await host.QueuedAsync());
         Assert.Empty(await host.DeadLettersAsync());
-        var markers = await host.Services.GetRequiredService<SqliteStore>().ReadAsync(reader => reader.List("SELECT key FROM rows WHERE key LIKE 'event|%'", row => Keys.Parts(row.GetString(0))[2]));
+        var markers = await host.Services.GetRequiredService<SqliteStore>().ReadAsync(reader => reader.List("SELECT key FROM rows WHERE key LIKE 'event|%'", row => Keys.Parts(row.Text(0))[2]));
         Assert.Equal(lives.SelectMany(life => life.Select(Id)).Order(StringComparer.Ordinal), markers.Order(StringComparer.Ordinal));
     }
 
