@@ -39,8 +39,7 @@ public static class LocalHost
         try
         {
             var tables = new SqliteTables(store);
-            var mailKey = await LocalSecrets.FillAsync(settings, tables);
-            var clock = await ClockAsync(options, tables);
+            var (mailKey, clock) = await FirstRowsAsync(options, settings, tables);
 
             var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions
             {
@@ -149,6 +148,19 @@ public static class LocalHost
             Demo = start.StateAsync,
             NotReady = _ => Task.FromResult(progress.NotReady),
         };
+    }
+
+    private static async Task<(SandboxMailKey MailKey, LocalClock Clock)> FirstRowsAsync(LocalOptions options, RetentionSettings settings, SqliteTables tables)
+    {
+        try
+        {
+            return (await LocalSecrets.FillAsync(settings, tables), await ClockAsync(options, tables));
+        }
+        catch (TransientStorageException e)
+        {
+            // The file could still be opened, and that took the last space of the disk.
+            throw DataFolderException.NotWritten(options.DataFolder, e);
+        }
     }
 
     // A folder that ran on a simulated clock goes on from where it stood; time never runs back under what is stored.

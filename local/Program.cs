@@ -3,6 +3,7 @@ using RetentionFunctions.Local;
 using RetentionFunctions.Local.Demo;
 using RetentionFunctions.Local.Sqlite;
 using RetentionFunctions.Settings;
+using RetentionFunctions.Storage;
 
 try
 {
@@ -23,7 +24,15 @@ try
 
     // 3. The whole product in this process.
     await using var app = await LocalHost.CreateAsync(options, configuration, Path.GetDirectoryName(file));
-    await app.StartAsync();
+    try
+    {
+        await app.StartAsync();
+    }
+    catch (TransientStorageException e)
+    {
+        // Nothing runs yet that would try again: the disk is full.
+        throw DataFolderException.NotWritten(options.DataFolder, e);
+    }
 
     // 4. A year of a made-up company, if asked for. The pages are open meanwhile.
     if (options.Demo) await DemoTerminal.PlayAsync(app);

@@ -52,7 +52,16 @@ internal sealed class TestHost : IAsyncDisposable
             new LocalOptions { Urls = "http://127.0.0.1:0", DataFolder = data ?? folder!.Path, Clock = clock is null ? null : DateTimeOffset.Parse(clock, CultureInfo.InvariantCulture) }, configuration, services: services);
         // Stories are not about power cuts, and a commit that waits for the disk takes ten times as long.
         app.Services.GetRequiredService<SqliteStore>().SurvivePowerCut(false);
-        await app.StartAsync();
+        try
+        {
+            await app.StartAsync();
+        }
+        catch
+        {
+            // Else the folder stays locked.
+            await app.DisposeAsync();
+            throw;
+        }
         return new TestHost(app, folder);
     }
 
