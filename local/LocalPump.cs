@@ -27,7 +27,7 @@ public sealed partial class LocalPump(
     private const int Batch = 512;
 
     // Buckets swept at the same time: while one waits for its commit the others score. Each is in memory meanwhile.
-    private const int BucketsAtOnce = 4;
+    private const int BucketsAtOnce = 3;
     private const int Runs = 16;
 
     // While more comes in than is handled: few at a time, and of the time at least a tenth.

@@ -187,6 +187,7 @@ public sealed partial class DailySweep(ITables tables, FlowDispatch flows, Reten
             ledger = await LedgerRows.DifferenceAsync(tables, derived, now, past: LacksMonths(after), cancel);
             after = derived.Customer;
         }
+        var view = ActivityView.Of(activities, now);
         var health = HealthScore.Compute(new HealthInput
         {
             AsOf = asOf,
@@ -196,11 +197,11 @@ public sealed partial class DailySweep(ITables tables, FlowDispatch flows, Reten
             Invoices = invoices,
             Ledger = after.RecentMovements,
             Previous = customer.Health,
-        }, settings.Health);
+        }, settings.Health, view);
         after = after with { Health = health, ValueTier = tiers.Of(after.Mrr) };
         var (row, score) = (TablesExtensions.Write(after), TablesExtensions.Write(health));
         Write[] writes = [new Write.Replace(Keys.Customer(customer.Id).Key, row, etag), new Write.Upsert(Keys.Score(customer.Id, asOf).Key, score)];
-        return new Scored(after, health.Tier, activities, invoices, writes, ledger, row.Length + score.Length);
+        return new Scored(after, health.Tier, view, invoices, writes, ledger, row.Length + score.Length);
     }
 
     // Its rows are of before there were months, or of before these.
@@ -212,7 +213,7 @@ public sealed partial class DailySweep(ITables tables, FlowDispatch flows, Reten
         var after = scored.After;
         result.Add(after, scored.Tier);
         if (settings.Flows.Definitions.TryGetValue(FlowDispatch.WinBackFlow, out var winBack) &&
-            FlowStart.WinBack(after, ActivityView.Of(scored.Activities, now), settings.Flows, winBack, FlowDispatch.WinBackFlow, now) is { } reason)
+            FlowStart.WinBack(after, scored.View, settings.Flows, winBack, FlowDispatch.WinBackFlow, now) is { } reason)
             result.Candidates.Add(new Candidate(after.Id, after.Mrr.Values.DefaultIfEmpty().Max(), reason.Because));
         // What a crash left between the customer's row and the engine, and what the passing of time changed.
         await flows.AfterChangeAsync(after, cancel);
@@ -271,7 +272,7 @@ public sealed partial class DailySweep(ITables tables, FlowDispatch flows, Reten
     private sealed record SeenGlance(string Source, DateTimeOffset LastSeenAt);
 
     // A customer as scored, and the rows that say so.
-    private sealed record Scored(Customer After, HealthTier Tier, IReadOnlyList<Activity> Activities, IReadOnlyList<Invoice> Invoices, IReadOnlyList<Write> Writes, LedgerWrites Ledger, long Bytes);
+    private sealed record Scored(Customer After, HealthTier Tier, ActivityView View, IReadOnlyList<Invoice> Invoices, IReadOnlyList<Write> Writes, LedgerWrites Ledger, long Bytes);
 
     private static partial class Log
     {

@@ -50,13 +50,14 @@ public static class HealthScore
     /// <summary>Scores a customer.</summary>
     /// <param name="input">The customer as of an instant.</param>
     /// <param name="settings">Weights and curves; <see cref="HealthSettings.Validate"/> has passed.</param>
+    /// <param name="seen">What <see cref="ActivityView.Of"/> makes of the input, where the caller has it.</param>
     /// <returns>
     /// The score with its reasons. The impacts add up to the score minus 100: what each signal cost is its share of the whole times what it lacks
     /// of 100, rounded by the largest remainder. Where nothing that has a weight is known, the score is <see cref="HealthSettings.NothingKnownScore"/>.
     /// </returns>
-    public static HealthState Compute(HealthInput input, HealthSettings settings)
+    public static HealthState Compute(HealthInput input, HealthSettings settings, ActivityView? seen = null)
     {
-        var view = ActivityView.Of(input.Activity, input.Now);
+        var view = seen ?? ActivityView.Of(input.Activity, input.Now);
         var stage = StageOf(HealthSignals.Since(input, view), input.Now);
         var profile = settings.Profiles[stage];
 
