@@ -40,17 +40,16 @@ public static class CustomerMonths
         // Those in which anything changes; in all others the customer is as before.
         private IEnumerable<Month> Months()
         {
-            var last = Month.Of(asOf);
             var months = new SortedSet<Month>();
             foreach (var at in timelines.SelectMany(t => t.Steps.Select(s => s.At).Concat(t.Snapshots.Select(s => s.Stamp.At))))
             {
                 if (at > asOf) continue;
                 var month = Month.Of(at);
                 months.Add(month);
-                // The last 30 days of February begin in January.
+                // The last 30 days of February begin in January; what is derived in January must know it, since nothing may happen later to derive it again.
                 if (at >= month.Plus(1).End.AddDays(-StripeDays)) months.Add(month.Plus(1));
             }
-            return months.Where(m => m >= Month.Of(_first) && m <= last);
+            return months.Where(m => m >= Month.Of(_first));
         }
 
         private void Add(Month month)

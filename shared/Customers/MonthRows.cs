@@ -31,15 +31,18 @@ public static class MonthRows
         if (changes.Values.All(change => change == default)) return [];
 
         var total = await tables.GetAsync<StoredMonths>(sum, cancel);
-        var row = TablesExtensions.Write(StoredMonths.Of(months));
-        var body = TablesExtensions.Write((total?.Value ?? []).With(changes, month => !past && month.End + OpenFor <= now ? now : null));
+        // The parts and the sum are only ever written together: who was first wins, and the other reads again.
         return
         [
-            // The parts and the sum are only ever written together: who was first wins, and the other reads again.
-            stored is null ? new Write.Insert(own.Key, row) : new Write.Replace(own.Key, row, stored.ETag),
-            total is null ? new Write.Insert(sum.Key, body) : new Write.Replace(sum.Key, body, total.ETag),
+            To(own, stored?.ETag, StoredMonths.Of(months)),
+            To(sum, total?.ETag, (total?.Value ?? []).With(changes, month => !past && month.End + OpenFor <= now ? now : null)),
         ];
     }
+
+    // What turns out to be nothing leaves nothing: a payment that was none, say.
+    private static Write To(RowKey at, string? etag, StoredMonths months) =>
+        etag is null ? new Write.Insert(at.Key, TablesExtensions.Write(months))
+        : months.Count == 0 ? new Write.Delete(at.Key, etag) : new Write.Replace(at.Key, TablesExtensions.Write(months), etag);
 }
 
 /// <summary>Cells by month as a row has them: a property for each month (<c>m202603</c>), so that a founder can read the table and no property grows with the years.</summary>

@@ -109,6 +109,9 @@ public class MonthsTests
         // Left on 31 January: not in February's calendar month, and in its last 30 days.
         var february = Months([[Created(), Deleted("d", 30.5)], [Created()]], 62, ChurnFormula.Stripe).Single(m => m.All.Month == February).All;
         Assert.Equal(new Ratio(1, 2), february.Churn);
+        // Also where it was derived on the day itself, and never again.
+        var derived = CustomerDerivation.Derive(new Customer { Id = "cus_1" }, [Created(), Deleted("d", 30.5)], Settings, Day(30.5)).Months;
+        Assert.Equal(CustomerDerivation.Derive(new Customer { Id = "cus_1" }, [Created(), Deleted("d", 30.5)], Settings, Day(100)).Months, derived);
     }
 
     [Fact]

@@ -33,6 +33,9 @@ internal static class FinalState
     /// <summary>Fails with the first place where two states differ.</summary>
     public static void Same(SortedDictionary<string, string> expected, SortedDictionary<string, string> found)
     {
+        // A bucket that only knows when something was corrected knows nothing.
+        foreach (var rows in new[] { expected, found })
+            foreach (var empty in rows.Where(row => row.Value == "{}").Select(row => row.Key).ToList()) rows.Remove(empty);
         Assert.Equal(expected.Keys, found.Keys);
         foreach (var (key, row) in expected)
             if (row != found[key]) Assert.Fail($"{key}: {Difference(JsonNode.Parse(row), JsonNode.Parse(found[key]), "$")}");
