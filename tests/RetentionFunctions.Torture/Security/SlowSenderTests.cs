@@ -7,6 +7,7 @@ using RetentionFunctions.Tests.Support;
 namespace RetentionFunctions.Torture.Security;
 
 /// <summary>Who opens connections and hardly speaks is cut off, and the door is open again for those who do. On the real clock: only in the full form.</summary>
+[Collection(Alone.Name)]
 public sealed class SlowSenderTests
 {
     [Fact]
@@ -49,4 +50,11 @@ public sealed class SlowSenderTests
         catch (Exception e) when (e is IOException or SocketException) { }
         return began.Elapsed;
     }
+}
+
+/// <summary>Tests beside which no other runs: they measure what belongs to the whole process.</summary>
+[CollectionDefinition(Name, DisableParallelization = true)]
+public sealed class Alone
+{
+    public const string Name = "alone";
 }
