@@ -6,7 +6,11 @@ namespace RetentionFunctions.Customers;
 /// <param name="Customer">With subscriptions, MRR, status and dates derived anew.</param>
 /// <param name="Ledger">The whole ledger.</param>
 /// <param name="Months">What the customer adds to the facts of each month.</param>
-public sealed record Derived(Customer Customer, IReadOnlyList<Movement> Ledger, IReadOnlyDictionary<CellKey, MonthCell> Months);
+public sealed record Derived(Customer Customer, IReadOnlyList<Movement> Ledger, IReadOnlyDictionary<CellKey, MonthCell> Months)
+{
+    /// <summary>The customer is of before there were months: theirs are filled now, which corrects none.</summary>
+    public bool FillsMonths { get; init; }
+}
 
 /// <summary>What follows from the set of a customer's subscription snapshots at a moment.</summary>
 public static class CustomerDerivation
@@ -45,7 +49,7 @@ public static class CustomerDerivation
             MonthsVersion = CustomerMonths.Version,
             NextChangeAt = timelines.SelectMany(t => t.Steps).Select(s => s.At).Where(at => at > asOf).Select(at => (DateTimeOffset?)at).Min(),
         };
-        return new Derived(derived, ledger, CustomerMonths.Derive(timelines, ledger, asOf));
+        return new Derived(derived, ledger, CustomerMonths.Derive(timelines, ledger, asOf)) { FillsMonths = CustomerMonths.AreMissing(customer) };
     }
 
     private static Subscription Now(SubscriptionTimeline timeline, DateTimeOffset asOf)

@@ -10,6 +10,9 @@ public static class CustomerMonths
     /// <summary>Counted up when what a cell says changes: the sweep then derives every customer once more.</summary>
     public const int Version = 1;
 
+    /// <summary>Whether a customer's row is of before there were months, or of before these.</summary>
+    public static bool AreMissing(Customer customer) => customer.MonthsVersion < Version && customer.Subscriptions.Count > 0;
+
     private const int StripeDays = 30;
 
     /// <summary>The cells that are not empty. A customer who pays in two currencies is one in each.</summary>

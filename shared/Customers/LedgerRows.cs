@@ -27,7 +27,7 @@ public static class LedgerRows
             }
         }
         writes.AddRange(stored.Keys.Select(key => new Write.Delete(key)));
-        return new LedgerWrites(writes, await MonthRows.DifferenceAsync(tables, customerId, derived.Months, now, past, cancel));
+        return new LedgerWrites(writes, await MonthRows.DifferenceAsync(tables, customerId, derived.Months, now, past || derived.FillsMonths, cancel));
     }
 
     /// <summary>

@@ -81,7 +81,7 @@ public sealed partial class DailySweep(ITables tables, FlowDispatch flows, Reten
             var own = Take<Activity>(activities, customer.Id);
             foreach (var activity in own) Saw(activity.Source, activity.LastSeenAt);
             if (StartedOn(customer, asOf)) result.StartedToday++;
-            if (customer.DeletedAt is not null && customer.OpenRuns.Count == 0 && !LacksMonths(customer)) continue;
+            if (customer.DeletedAt is not null && customer.OpenRuns.Count == 0 && !CustomerMonths.AreMissing(customer)) continue;
             var scored = await ScoreAsync(customer, row.ETag, own, Take<Invoice>(invoices, customer.Id), tiers, asOf, now, cancel);
             if (pending.Count == Together || bytes + scored.Bytes > TogetherBytes) await WriteAsync();
             pending.Add(scored);
@@ -179,12 +179,11 @@ public sealed partial class DailySweep(ITables tables, FlowDispatch flows, Reten
     {
         var ledger = LedgerWrites.None;
         var after = CustomerView.WithApp(customer, activities);
-        if (after.NextChangeAt <= now || LacksMonths(after))
+        if (after.NextChangeAt <= now || CustomerMonths.AreMissing(after))
         {
             var snapshots = await tables.ListAsync<SubscriptionSnapshot>(Keys.Snapshots(customer.Id), cancel);
             var derived = CustomerDerivation.Derive(after, snapshots, settings.Customers, now);
-            // Months of before there were any are filled, not corrected.
-            ledger = await LedgerRows.DifferenceAsync(tables, derived, now, past: LacksMonths(after), cancel);
+            ledger = await LedgerRows.DifferenceAsync(tables, derived, now, cancel: cancel);
             after = derived.Customer;
         }
         var view = ActivityView.Of(activities, now);
@@ -203,9 +202,6 @@ public sealed partial class DailySweep(ITables tables, FlowDispatch flows, Reten
         Write[] writes = [new Write.Replace(Keys.Customer(customer.Id).Key, row, etag), new Write.Upsert(Keys.Score(customer.Id, asOf).Key, score)];
         return new Scored(after, health.Tier, view, invoices, writes, ledger, row.Length + score.Length);
     }
-
-    // Its rows are of before there were months, or of before these.
-    private static bool LacksMonths(Customer customer) => customer.MonthsVersion < CustomerMonths.Version && customer.Subscriptions.Count > 0;
 
     // Its rows are written.
     private async Task DoneAsync(Scored scored, DateTimeOffset now, BucketResult result, CancellationToken cancel)

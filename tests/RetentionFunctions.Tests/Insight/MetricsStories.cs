@@ -126,6 +126,22 @@ public class MetricsStories
         Assert.Equal(whole.Select(m => m.ToJsonString()), (await MonthsAsync(host, "")).Select(m => m.ToJsonString()));
     }
 
+    [Fact]
+    public async Task An_event_before_that_sweep_fills_their_months_and_corrects_none()
+    {
+        await using var host = await TestHost.StartAsync("2026-01-05T10:00:00Z");
+        await host.StripeAsync(host.Ada.SignsUp(January));
+        await host.AdvanceToAsync(January.AddDays(70));
+        var tables = host.Services.GetRequiredService<ITables>();
+        await tables.DeleteAsync(Keys.Months("cus_Ada"));
+        await tables.DeleteAsync(Keys.MonthsOfBucket(Keys.Bucket("cus_Ada")));
+        await tables.ChangeAsync<Customer>(Keys.Customer("cus_Ada"), known => known! with { MonthsVersion = 0 });
+        await host.StripeAsync(host.Ada.Renews(host.Now));
+        var months = await MonthsAsync(host, "");
+        Assert.Equal(3, months.Count);
+        Assert.All(months, m => Assert.Null(m["correctedAt"]));
+    }
+
     private static async Task<List<JsonNode>> MonthsAsync(TestHost host, string query) => [.. (await host.GetAsync($"/api/v1/metrics?{query}"))!.AsArray().Select(m => m!)];
 
     private static int Int(JsonNode node, string name) => (int)node[name]!;
