@@ -170,6 +170,15 @@ public static class Keys
     /// <summary>What the sweeps of all days found, in order of time.</summary>
     public static KeyRange Sweeps => Range("x-sweeps", "sweep|");
 
+    /// <summary>What a summary counted in a bucket.</summary>
+    public static RowKey Summary(string name, string bucket) => new($"x-summary|{Escape(name)}", $"bucket|{bucket}");
+
+    /// <summary>What a summary counted in all buckets, in their order.</summary>
+    public static KeyRange SummaryOfBuckets(string name) => Range($"x-summary|{Escape(name)}", "bucket|");
+
+    /// <summary>When all summaries were last counted.</summary>
+    public static RowKey SummariesCounted => Account("summaries");
+
     /// <summary>That a customer was erased. By the SHA-256 of the id, which nobody finds the id by.</summary>
     public static RowKey Erased(string customerId) => new("x-erased", $"customer|{Convert.ToHexStringLower(Hash(customerId))}");
 

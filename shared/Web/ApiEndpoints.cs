@@ -36,6 +36,8 @@ internal static class ApiEndpoints
             await StartBackfillAsync(jobs, clock, cancel);
             return Json(ApiBackfill.Of(await jobs.StateAsync(Backfill.JobName, cancel)));
         });
+        api.MapPost("/summaries/count", async (SummaryQueries summaries, CancellationToken cancel) =>
+            await summaries.CountAsync(cancel) ? Results.Json(new ApiCounting("counting"), ApiJson.Options, statusCode: StatusCodes.Status202Accepted) : WebErrors.Problem(409, "The figures are being counted already; ask again in a minute."));
         api.MapPost("/sweep", async (WebActions actions, CancellationToken cancel) => Json(ApiSweep.Of(await actions.Sweep(cancel))));
     }
 

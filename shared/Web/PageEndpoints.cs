@@ -57,6 +57,8 @@ internal static class PageEndpoints
         pages.MapPost("/notes/done", NoteDoneAsync);
         pages.MapPost("/customers/erase", EraseAsync);
         pages.MapPost("/system/jobs", StartJobAsync);
+        pages.MapPost("/summaries/count", async (HttpContext context, SummaryQueries summaries) =>
+            Back(OwnPath(await FieldAsync(context, "back")), await summaries.CountAsync(context.RequestAborted) ? "counting" : "counting-already"));
         pages.MapPost("/system/restore", RestoreAsync);
         pages.MapPost("/clock/advance", AdvanceAsync);
     }

@@ -33,6 +33,8 @@ public class KeysTests
         { Keys.Erased("cus_1"), "x-erased", "customer|2908905ede164ca82eb939db65fc99e1ad58c05c05a7046c948e84f687bb1219" },
         { Keys.SweepOf(new DateOnly(2026, 1, 1)), "x-sweeps", "sweep|2026-01-01" },
         { Keys.LastSweep, "x-account", "last-sweep" },
+        { Keys.Summary("cohorts", "2a"), "x-summary|cohorts", "bucket|2a" },
+        { Keys.SummariesCounted, "x-account", "summaries" },
     };
 
     [Theory, MemberData(nameof(Pinned))]
