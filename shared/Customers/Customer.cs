@@ -103,6 +103,10 @@ public sealed record Customer
     /// <summary>The runs that have not ended, as their rows have them.</summary>
     public IReadOnlyList<OpenRun> OpenRuns { get; init; } = [];
 
+    /// <summary>The runs, open, ended or held out, of which it is not known yet whether the customer comes back in time.</summary>
+    [System.Text.Json.Serialization.JsonIgnore(Condition = System.Text.Json.Serialization.JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<WatchedRun>? WatchedRuns { get; init; }
+
     /// <summary>When each flow last started for this customer, also where held out.</summary>
     public IReadOnlyDictionary<string, DateTimeOffset> LastStarts { get; init; } = new Dictionary<string, DateTimeOffset>();
 

@@ -29,6 +29,8 @@ internal static class ApiEndpoints
         api.MapDelete("/dead-letters/{id}", DropAsync);
         api.MapGet("/counters", CountersAsync);
         api.MapGet("/metrics", MetricsAsync);
+        api.MapGet("/recovery", RecoveryAsync);
+        api.MapGet("/flows/{name}/report", FlowReportAsync);
         api.MapGet("/system", async (SystemQueries system, WebActions actions, CancellationToken cancel) => Json(ApiSystem.Of(await system.ReadAsync(actions, cancel))));
         api.MapGet("/backfill", async (JobRunner jobs, CancellationToken cancel) => Json(ApiBackfill.Of(await jobs.StateAsync(Backfill.JobName, cancel))));
         api.MapPost("/backfill", async (JobRunner jobs, TimeProvider clock, CancellationToken cancel) =>
@@ -36,6 +38,8 @@ internal static class ApiEndpoints
             await StartBackfillAsync(jobs, clock, cancel);
             return Json(ApiBackfill.Of(await jobs.StateAsync(Backfill.JobName, cancel)));
         });
+        api.MapPost("/summaries/count", async (SummaryQueries summaries, CancellationToken cancel) =>
+            await summaries.CountAsync(cancel) ? Results.Json(new ApiCounting("counting"), ApiJson.Options, statusCode: StatusCodes.Status202Accepted) : WebErrors.Problem(409, "The figures are being counted already; ask again in a minute."));
         api.MapPost("/sweep", async (WebActions actions, CancellationToken cancel) => Json(ApiSweep.Of(await actions.Sweep(cancel))));
     }
 
@@ -127,6 +131,16 @@ internal static class ApiEndpoints
         var months = await metrics.MonthsAsync(asked, cancel);
         return Json(months.Select(ApiMetrics.Of));
     }
+
+    private static async Task<IResult> RecoveryAsync(HttpRequest request, RecoveryQueries recovery, TimeProvider clock, CancellationToken cancel)
+    {
+        var (asked, wrong) = ApiRecovery.Request(request.Query, clock.GetUtcNow());
+        return asked is null ? WebErrors.Problem(400, wrong!) : Json(ApiRecovery.Of(await recovery.ReadAsync(asked, cancel), asked));
+    }
+
+    private static async Task<IResult> FlowReportAsync(string name, FlowQueries flows, CancellationToken cancel) => await flows.ReportAsync(Id(name), cancel) is var (report, definition, counted)
+        ? Json(ApiFlowReport.Of(report, definition, counted))
+        : WebErrors.Problem(404, $"There is no flow '{Id(name)}': neither the settings nor any run counted so far know it.");
 
     private static async Task<IResult> CountersAsync(IntakeCounters counters, CancellationToken cancel) => Json(await counters.ListAsync(cancel));
 

@@ -86,6 +86,7 @@ public sealed record PageFrame
                 "restore-started" => "The restore has begun. This page shows how far it is.",
                 "erasing" => "The customer is being erased. The job “erase” below shows when it is done.",
                 "reading" => "The history is being read.",
+                "counting" => "The figures are being counted again. Load the page again in a moment.",
                 _ => null,
             },
             NotDone = request.Query["done"].ToString() switch
@@ -96,6 +97,7 @@ public sealed record PageFrame
                 "not-confirmed" => "Nothing was done: what was typed to confirm is not the same.",
                 "erasing-another" => "Another customer is being erased at this moment. Try again in a minute.",
                 "reads-already" => "The history is being read already.",
+                "counting-already" => "The figures are being counted already.",
                 "gone" => "That message was not there any more.",
                 _ => null,
             },
