@@ -91,7 +91,14 @@ internal static class PageEndpoints
         var rows = await OverviewRows.ReadAsync(queries, flows, counters, context.RequestAborted);
         var frame = await PageFrame.OfAsync(context);
         if (frame.Demo is { Playing: true }) context.Response.Headers.ContentSecurityPolicy = SecurityHeaders.PolicyOfProgress;
-        return Render<OverviewPage>(new() { [nameof(OverviewPage.Frame)] = frame, [nameof(OverviewPage.O)] = Overview.Of(rows, SendTime.Zone(null, settings.Product.TimeZone), now) });
+        var overview = Overview.Of(rows, SendTime.Zone(null, settings.Product.TimeZone), now);
+        return Render<OverviewPage>(new()
+        {
+            [nameof(OverviewPage.Frame)] = frame,
+            [nameof(OverviewPage.O)] = overview,
+            [nameof(OverviewPage.AtRisk)] = await queries.TheseAsync(overview.AtRisk.Select(c => c.Id), context.RequestAborted),
+            [nameof(OverviewPage.Failing)] = await queries.TheseAsync(overview.Failing.Select(c => c.Id), context.RequestAborted),
+        });
     }
 
     private static async Task<IResult> CustomersAsync(HttpContext context, CustomerQueries queries)
