@@ -86,6 +86,8 @@ public sealed record PageFrame
                 "restore-started" => "The restore has begun. This page shows how far it is.",
                 "erasing" => "The customer is being erased. The job “erase” below shows when it is done.",
                 "reading" => "The history is being read.",
+                "importing" => "The file is being written. This page shows how far it is.",
+                "discarded" => "The file is forgotten. Nothing of it was written.",
                 _ => null,
             },
             NotDone = request.Query["done"].ToString() switch
@@ -95,6 +97,8 @@ public sealed record PageFrame
                 "job-running" => "It is running already.",
                 "not-confirmed" => "Nothing was done: what was typed to confirm is not the same.",
                 "erasing-another" => "Another customer is being erased at this moment. Try again in a minute.",
+                "file-gone" => "That file is not there any more: a day has passed, or another was chosen meanwhile. Choose it again.",
+                "imports-already" => "Another file is being written at this moment. Try again when it is done.",
                 "reads-already" => "The history is being read already.",
                 "gone" => "That message was not there any more.",
                 _ => null,

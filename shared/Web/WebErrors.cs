@@ -65,6 +65,9 @@ internal static class WebErrors
     private static (int Status, string Detail) Told(Exception error, HttpContext context)
     {
         if (error is BadHttpRequestException bad) return (bad.StatusCode, bad.Message);
+        // The token stands in the form, so what cannot be read of it is thrown as this.
+        if (error is AntiforgeryValidationException { InnerException: BadHttpRequestException unread })
+            return (unread.StatusCode, unread.StatusCode == 413 ? context.GetEndpoint()?.Metadata.GetMetadata<BodyLimit>()?.Refusal ?? unread.Message : unread.Message);
         if (error is AntiforgeryValidationException) return (400, "This form was too old, or not sent from our own page. Go back, load the page again and repeat what you did.");
         var log = context.RequestServices.GetRequiredService<ILoggerFactory>().CreateLogger(typeof(WebErrors));
         if (error is TransientStorageException or TransientBillingException)
