@@ -41,26 +41,17 @@ public sealed partial class LocalPump(
     private readonly Dictionary<string, int> failures = new(StringComparer.Ordinal);
 
     /// <summary>Handles all that is queued or due at this moment.</summary>
-    public async Task SettleAsync(CancellationToken cancel = default)
-    {
-        await working.WaitAsync(cancel);
-        try
-        {
-            await SettleNowAsync(cancel);
-        }
-        finally
-        {
-            working.Release();
-        }
-    }
+    public Task SettleAsync(CancellationToken cancel = default) => AloneAsync(SettleNowAsync, cancel);
 
     /// <summary>Handles all that is queued, and nothing that is due: without a server, e-mails would have no address to link to.</summary>
-    public async Task HandleQueuedAsync(CancellationToken cancel = default)
+    public Task HandleQueuedAsync(CancellationToken cancel = default) => AloneAsync(DrainInboxAsync, cancel);
+
+    private async Task AloneAsync(Func<CancellationToken, Task> work, CancellationToken cancel)
     {
         await working.WaitAsync(cancel);
         try
         {
-            await DrainInboxAsync(cancel);
+            await work(cancel);
         }
         finally
         {

@@ -168,6 +168,12 @@ public sealed class ImportStories
         var answer = await host.Http.PostAsync("/api/v1/import", new ByteArrayContent(new byte[ImportFile.MaxBytes + 1]));
         Assert.Equal(HttpStatusCode.RequestEntityTooLarge, answer.StatusCode);
         Assert.Contains("larger than 20 MB", await answer.Content.ReadAsStringAsync());
+        // One that does not tell its length.
+        var chunked = new HttpRequestMessage(HttpMethod.Post, "/api/v1/import") { Content = new StreamContent(new MemoryStream(new byte[ImportFile.MaxBytes + 1])) };
+        chunked.Headers.TransferEncodingChunked = true;
+        answer = await host.Http.SendAsync(chunked);
+        Assert.Equal(HttpStatusCode.RequestEntityTooLarge, answer.StatusCode);
+        Assert.Contains("larger than 20 MB", await answer.Content.ReadAsStringAsync());
     }
 
     [Fact]

@@ -150,6 +150,19 @@ public sealed class ImportReaderTests
     }
 
     [Fact]
+    public void A_file_counts_up_to_the_first_that_Stripe_told_and_not_at_all_beside_what_its_invoices_told()
+    {
+        SubscriptionSnapshot Imported(double day) => Snapshots.Of($"import:{day}", day) with { WorkedOut = true, Imported = true };
+        SubscriptionSnapshot WorkedOut(double day) => Snapshots.Of($"past:{day}", day) with { WorkedOut = true };
+        Assert.Equal(["import:0", "evt"], Order(Imported(0), Snapshots.Of("evt", 10), Imported(10), Imported(20)));
+        Assert.Equal(["past:0", "past:30"], Order(Imported(0), WorkedOut(0), Imported(15), WorkedOut(30), Imported(40)));
+        Assert.Equal(["import:0", "past:5", "evt"], Order(Imported(20), Snapshots.Of("evt", 30), WorkedOut(40), Imported(0), WorkedOut(5)));
+        Assert.Equal(["import:0", "import:20"], Order(Imported(20), Imported(0)));
+
+        static string[] Order(params SubscriptionSnapshot[] snapshots) => [.. SnapshotOrder.Of(snapshots).Select(s => s.Stamp.EventId)];
+    }
+
+    [Fact]
     public void Whatever_bytes_come_there_is_an_answer_and_the_same_one_again()
     {
         var cell = Gen.Elements("", "c1", "s1", "12.50", "1,5", "usd", "month", "2026-01-01", "2026-13-01", "\"", "a\"b", "=1+1", "\0", "é", "active", "canceled", "\u202e", "99999999999999999999", "-1");
