@@ -38,6 +38,7 @@ public static class WebPipeline
         services.TryAddSingleton<SystemQueries>();
         services.TryAddSingleton<MetricsQueries>();
         services.TryAddSingleton<SummaryQueries>();
+        services.TryAddSingleton<CohortQueries>();
         services.TryAddSingleton<FlowQueries>();
         services.TryAddSingleton<RecoveryQueries>();
         // A monotonic clock, not the product's: on the simulated clock, which stands still, a minute would never pass.
