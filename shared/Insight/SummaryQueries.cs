@@ -1,3 +1,4 @@
+using System.Globalization;
 using RetentionFunctions.Jobs;
 using RetentionFunctions.Storage;
 
@@ -23,5 +24,10 @@ public sealed class SummaryQueries(ITables tables, JobRunner jobs, TimeProvider 
     }
 
     /// <summary>Counts all of them anew; false where that is being done.</summary>
-    public Task<bool> CountAsync(CancellationToken cancel = default) => jobs.StartAsync(SummaryJob.JobName, $"by hand {clock.GetUtcNow().UtcDateTime:O}", cancel);
+    public async Task<bool> CountAsync(CancellationToken cancel = default)
+    {
+        // By number too: a simulated clock stands.
+        var number = await jobs.StateAsync(SummaryJob.JobName, cancel) is { } last ? last.Number + 1 : 1;
+        return await jobs.StartAsync(SummaryJob.JobName, string.Create(CultureInfo.InvariantCulture, $"by hand {number} {clock.GetUtcNow().UtcDateTime:O}"), cancel);
+    }
 }

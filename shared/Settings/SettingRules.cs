@@ -1,5 +1,6 @@
 using System.Net.Mail;
 using RetentionFunctions.Backup;
+using RetentionFunctions.Customers;
 using RetentionFunctions.Email;
 using RetentionFunctions.Flows;
 using RetentionFunctions.Intake.App;
@@ -78,6 +79,7 @@ internal static class SettingRules
         new(typeof(CustomerSettings), nameof(CustomerSettings.PastDueDays)) { Min = 0, Max = 365, Because = "it counts days" },
         new(typeof(CustomerSettings), nameof(CustomerSettings.TierAShare)) { Min = 0, Max = 1, Because = "it is a share of all paying customers" },
         new(typeof(CustomerSettings), nameof(CustomerSettings.TierBShare)) { Min = 0, Max = 1, Because = "it is a share of all paying customers" },
+        new(typeof(CustomerSettings), nameof(CustomerSettings.Traits)) { Wrong = CustomerTraits.WrongName, Example = "channel" },
         new(typeof(CustomerSettings), nameof(CustomerSettings.TierAFrom)) { Min = 0, Because = "MRR is never below 0" },
 
         new(typeof(BackupSettings), nameof(BackupSettings.Keep)) { Min = 0, Max = 30, Because = "what is older than 35 days is deleted on Azure in any case; 0 makes none" },

@@ -10,6 +10,7 @@ using RetentionFunctions.History;
 using RetentionFunctions.Insight;
 using RetentionFunctions.Intake;
 using RetentionFunctions.Jobs;
+using RetentionFunctions.Settings;
 
 namespace RetentionFunctions.Web;
 
@@ -29,6 +30,7 @@ internal static class ApiEndpoints
         api.MapDelete("/dead-letters/{id}", DropAsync);
         api.MapGet("/counters", CountersAsync);
         api.MapGet("/metrics", MetricsAsync);
+        api.MapGet("/cohorts", CohortsAsync);
         api.MapGet("/recovery", RecoveryAsync);
         api.MapGet("/flows/{name}/report", FlowReportAsync);
         api.MapGet("/system", async (SystemQueries system, WebActions actions, CancellationToken cancel) => Json(ApiSystem.Of(await system.ReadAsync(actions, cancel))));
@@ -124,12 +126,23 @@ internal static class ApiEndpoints
     private static async Task<IResult> DeadLettersAsync(DeadLetters letters, CancellationToken cancel) =>
         Json((await letters.ListAsync(cancel)).Select(ApiDeadLetter.Of).ToList());
 
-    private static async Task<IResult> MetricsAsync(HttpRequest request, MetricsQueries metrics, TimeProvider clock, CancellationToken cancel)
+    private static async Task<IResult> MetricsAsync(HttpRequest request, MetricsQueries metrics, RetentionSettings settings, TimeProvider clock, CancellationToken cancel)
     {
-        var (asked, wrong) = ApiMetrics.Request(request.Query, clock.GetUtcNow());
+        var (asked, wrong) = ApiMetrics.Request(request.Query, clock.GetUtcNow(), settings.Insight);
         if (asked is null) return WebErrors.Problem(400, wrong!);
+        if (asked.Currency == MetricsRequest.Converted)
+        {
+            var converted = Conversion.Of(await metrics.MonthsAsync(asked with { Currency = null }, cancel), settings.Insight);
+            return converted.Missing.Count > 0 ? WebErrors.Problem(400, ApiMetrics.Lacks(converted.Missing)) : Json(converted.Months.Select(ApiMetrics.Of));
+        }
         var months = await metrics.MonthsAsync(asked, cancel);
         return Json(months.Select(ApiMetrics.Of));
+    }
+
+    private static async Task<IResult> CohortsAsync(HttpRequest request, CohortQueries cohorts, RetentionSettings settings, CancellationToken cancel)
+    {
+        var (asked, wrong) = ApiCohorts.Request(request.Query, settings.Customers);
+        return asked is null ? WebErrors.Problem(400, wrong!) : Json(ApiCohorts.Of(await cohorts.ReadAsync(asked, cancel)));
     }
 
     private static async Task<IResult> RecoveryAsync(HttpRequest request, RecoveryQueries recovery, TimeProvider clock, CancellationToken cancel)

@@ -38,6 +38,7 @@ internal static class PageEndpoints
         pages.MapMethods("/flows", Look, FlowsAsync);
         pages.MapMethods("/flows/{name}", Look, FlowAsync);
         pages.MapMethods("/metrics", Look, MetricsAsync);
+        pages.MapMethods("/cohorts", Look, CohortsAsync);
         pages.MapMethods("/recovery", Look, RecoveryAsync);
         pages.MapMethods("/system", Look, SystemAsync);
         pages.MapMethods("/settings", Look, SettingsAsync);
@@ -185,10 +186,10 @@ internal static class PageEndpoints
         [nameof(SystemPage.How)] = actions.Backups.How,
     });
 
-    private static async Task<IResult> MetricsAsync(HttpContext context, MetricsQueries metrics, TimeProvider clock)
+    private static async Task<IResult> MetricsAsync(HttpContext context, MetricsQueries metrics, RetentionSettings settings, TimeProvider clock)
     {
         var query = context.Request.Query;
-        var (request, wrong) = ApiMetrics.Request(query, clock.GetUtcNow());
+        var (request, wrong) = ApiMetrics.Request(query, clock.GetUtcNow(), settings.Insight);
         if (request is null) throw new BadHttpRequestException(wrong!);
         // All currencies: the page leads from one to the other.
         return Render<MetricsPage>(new()
@@ -196,7 +197,22 @@ internal static class PageEndpoints
             [nameof(MetricsPage.Frame)] = await PageFrame.OfAsync(context),
             [nameof(MetricsPage.Request)] = request,
             [nameof(MetricsPage.All)] = await metrics.MonthsAsync(request with { Currency = null }, context.RequestAborted),
+            [nameof(MetricsPage.Settings)] = settings.Insight,
             [nameof(MetricsPage.Told)] = Month.TryParse(query["month"].ToString(), out var told) ? told : null,
+        });
+    }
+
+    private static async Task<IResult> CohortsAsync(HttpContext context, CohortQueries cohorts, RetentionSettings settings)
+    {
+        var query = context.Request.Query;
+        var (request, wrong) = ApiCohorts.Request(query, settings.Customers);
+        if (request is null) throw new BadHttpRequestException(wrong!);
+        return Render<CohortsPage>(new()
+        {
+            [nameof(CohortsPage.Frame)] = await PageFrame.OfAsync(context),
+            [nameof(CohortsPage.C)] = await cohorts.ReadAsync(request, context.RequestAborted),
+            [nameof(CohortsPage.Splits)] = CustomerTraits.Names(settings.Customers),
+            [nameof(CohortsPage.Value)] = query["value"].ToString(),
         });
     }
 

@@ -41,6 +41,7 @@ public static class WebPipeline
         services.TryAddSingleton<SystemQueries>();
         services.TryAddSingleton<MetricsQueries>();
         services.TryAddSingleton<SummaryQueries>();
+        services.TryAddSingleton<CohortQueries>();
         services.TryAddSingleton<FlowQueries>();
         services.TryAddSingleton<RecoveryQueries>();
         services.TryAddSingleton<DataExport>();
