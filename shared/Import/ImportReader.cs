@@ -36,7 +36,7 @@ public static class ImportReader
             var own = lines.ToList();
             var before = problems.Count;
             var snapshots = ImportedSubscription.Of(own, columns, problems, now);
-            var customer = new ImportedCustomer(lines.Key, Profile(own), snapshots);
+            var customer = new ImportedCustomer(lines.Key, Profile(own, settings), snapshots);
             if (problems.Count > before || !Fits(customer, settings, now, own[0].Row, problems, mrr)) continue;
             customers.Add(customer);
         }
@@ -55,7 +55,7 @@ public static class ImportReader
     }
 
     // As Stripe would have said it, so that one reader decides what a name, a country or a user's id is. Of several rows the last that says something.
-    private static StripeProfile Profile(List<ImportLine> lines)
+    private static StripeProfile Profile(List<ImportLine> lines, CustomerSettings settings)
     {
         var metadata = new JsonObject();
         foreach (var (name, value) in lines.SelectMany(l => l.Traits)) metadata[name] = value;
@@ -70,7 +70,7 @@ public static class ImportReader
             ["address"] = Last(l => l.Country) is { } country ? new JsonObject { ["country"] = country } : null,
             ["metadata"] = metadata,
         };
-        return StripeReader.Profile(new StripeObject(JsonSerializer.SerializeToElement(customer), "$"));
+        return StripeReader.Profile(new StripeObject(JsonSerializer.SerializeToElement(customer), "$"), settings);
 
         string? Last(Func<ImportLine, string?> of) => lines.Select(of).LastOrDefault(v => v is not null);
     }
