@@ -89,6 +89,9 @@ public sealed partial class DailySweep(ITables tables, FlowDispatch flows, Reten
             bytes += scored.Bytes;
         }
         await WriteAsync();
+        var largest = TierMoves.Largest(result.Moves).ToList();
+        result.Moves.Clear();
+        result.Moves.AddRange(largest);
         // Users whom nobody has tied to a customer.
         foreach (var row in activities.Values.SelectMany(rows => rows))
             if (row.Read<SeenGlance>() is var seen) Saw(seen.Source, seen.LastSeenAt);
@@ -116,6 +119,8 @@ public sealed partial class DailySweep(ITables tables, FlowDispatch flows, Reten
         var silent = candidates.Count > 0 && lastSeen is { } at && now - at > SilentApp;
         var already = buckets.Sum(b => b.StartedToday);
         var started = silent ? 0 : await starts.StartAsync(candidates, already, now, cancel);
+        var totals = new HealthTotals();
+        foreach (var bucket in buckets) totals.Add(bucket.Totals);
         var result = new SweepResult
         {
             At = now,
@@ -124,12 +129,14 @@ public sealed partial class DailySweep(ITables tables, FlowDispatch flows, Reten
             Mrr = buckets.SelectMany(b => b.Mrr).GroupBy(m => m.Key, StringComparer.Ordinal).ToDictionary(g => g.Key, g => g.Sum(m => m.Value)),
             CurrentTiers = buckets.SelectMany(b => b.CurrentTiers).GroupBy(t => t.Key).ToDictionary(g => g.Key, g => g.Sum(t => t.Value)),
             Tiers = buckets.SelectMany(b => b.Tiers).GroupBy(t => t.Key).ToDictionary(g => g.Key, g => g.Sum(t => t.Value)),
+            Totals = totals,
             // Also those of an earlier sweep of this day, which may have been this one before it was interrupted.
             Candidates = already + candidates.Count,
             Started = already + started,
             Warning = silent ? $"No app event has come in since {lastSeen:yyyy-MM-dd HH:mm} UTC. The app has probably stopped sending: no win-back flow was started." : null,
         };
         if (result.Warning is not null) Log.Silent(log, result.Warning);
+        await TierMoves.KeepAsync(tables, Today(now), [.. TierMoves.Largest(buckets.SelectMany(b => b.Moves))], cancel);
         await tables.UpsertAsync(Keys.LastSweep, result, cancel);
         await tables.UpsertAsync(Keys.SweepOf(Today(now)), result, cancel);
         RetentionTelemetry.Swept(result.Customers, clock.GetUtcNow() - now);
@@ -208,7 +215,7 @@ public sealed partial class DailySweep(ITables tables, FlowDispatch flows, Reten
     private async Task DoneAsync(Scored scored, DateTimeOffset now, BucketResult result, CancellationToken cancel)
     {
         var after = scored.After;
-        result.Add(after, scored.Tier);
+        result.Add(after, scored.Tier, scored.View, now);
         if (starts.CandidateOf(after, scored.View, now) is { } candidate) result.Candidates.Add(candidate);
         // What a crash left between the customer's row and the engine, and what the passing of time changed.
         await flows.AfterChangeAsync(after, cancel);

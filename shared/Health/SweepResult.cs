@@ -26,13 +26,20 @@ public sealed class BucketResult
     /// <summary>Customers still with us (in a trial, paying, past due or paused) by tier.</summary>
     public Dictionary<HealthTier, int> CurrentTiers { get; init; } = [];
 
+    /// <summary>Use and health of those still with us.</summary>
+    public HealthTotals Totals { get; init; } = new();
+
+    /// <summary>Who is in another tier than before; at most <see cref="TierMoves.Kept"/> of each direction.</summary>
+    public List<TierMove> Moves { get; init; } = [];
+
     /// <summary>For whom win-back is called for.</summary>
     public List<Candidate> Candidates { get; init; } = [];
 
     internal void Saw(DateTimeOffset at) => LastSeenAt = LastSeenAt is { } known && known > at ? known : at;
 
-    internal void Add(Customer customer, HealthTier tier)
+    internal void Add(Customer customer, HealthTier tier, ActivityView view, DateTimeOffset now)
     {
+        Totals.Add(customer, view, now);
         Customers++;
         Tiers[tier] = Tiers.GetValueOrDefault(tier) + 1;
         // The same rows that the overview counts: app users without a customer are none, and who left is at no risk.
@@ -40,6 +47,7 @@ public sealed class BucketResult
         if (customer.IsCurrent) CurrentTiers[tier] = CurrentTiers.GetValueOrDefault(tier) + 1;
         if (customer.Mrr.Count > 0) Paying++;
         foreach (var (currency, amount) in customer.Mrr) Mrr[currency] = Mrr.GetValueOrDefault(currency) + amount;
+        if (customer.IsCurrent && TierMove.Of(customer) is { } move) Moves.Add(move);
     }
 }
 
@@ -69,6 +77,9 @@ public sealed record SweepResult
 
     /// <summary>Customers still with us (in a trial, paying, past due or paused) by tier.</summary>
     public IReadOnlyDictionary<HealthTier, int> CurrentTiers { get; init; } = new Dictionary<HealthTier, int>();
+
+    /// <summary>Use and health of those still with us; null in rows written before it was counted.</summary>
+    public HealthTotals? Totals { get; init; }
 
     /// <summary>For how many win-back was called for on this day.</summary>
     public required int Candidates { get; init; }

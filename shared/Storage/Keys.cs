@@ -91,6 +91,9 @@ public static class Keys
     /// <summary>The scores of a customer, in order of time.</summary>
     public static KeyRange Scores(string customerId) => RangeOf(customerId, "score");
 
+    /// <summary>The scores of a customer from a day on, in order of time.</summary>
+    public static KeyRange ScoresFrom(string customerId, DateOnly on) => RangeOf(customerId, "score") with { From = Score(customerId, on).Key };
+
     /// <summary>One run of a flow; <paramref name="occasion"/> is what it is keyed to (the invoice, the day it was started).</summary>
     public static RowKey Run(string customerId, string flow, string occasion) => Of(customerId, "run", flow, occasion);
 
@@ -169,6 +172,22 @@ public static class Keys
 
     /// <summary>What the sweeps of all days found, in order of time.</summary>
     public static KeyRange Sweeps => Range("x-sweeps", "sweep|");
+
+    /// <summary>What the sweeps of some days found, in order of time.</summary>
+    /// <param name="from">The first day.</param>
+    /// <param name="to">The last day.</param>
+    public static KeyRange SweepsBetween(DateOnly from, DateOnly to) => new("x-sweeps", $"sweep|{Day(from)}", $"sweep|{Day(to.AddDays(1))}");
+
+    /// <summary>That a customer is in another tier since a day.</summary>
+    public static RowKey Move(DateOnly on, string customerId) => new("x-moves", $"move|{Day(on)}|{Escape(customerId)}");
+
+    /// <summary>Who is in another tier since a day.</summary>
+    public static KeyRange MovesOf(DateOnly on) => Range("x-moves", $"move|{Day(on)}|");
+
+    /// <summary>Who moved to another tier on some days, in order of time.</summary>
+    /// <param name="from">The first day.</param>
+    /// <param name="to">The last day.</param>
+    public static KeyRange MovesBetween(DateOnly from, DateOnly to) => new("x-moves", $"move|{Day(from)}", $"move|{Day(to.AddDays(1))}");
 
     /// <summary>That a customer was erased. By the SHA-256 of the id, which nobody finds the id by.</summary>
     public static RowKey Erased(string customerId) => new("x-erased", $"customer|{Convert.ToHexStringLower(Hash(customerId))}");

@@ -10,6 +10,7 @@ using RetentionFunctions.History;
 using RetentionFunctions.Insight;
 using RetentionFunctions.Intake;
 using RetentionFunctions.Jobs;
+using RetentionFunctions.Settings;
 
 namespace RetentionFunctions.Web;
 
@@ -29,6 +30,7 @@ internal static class ApiEndpoints
         api.MapDelete("/dead-letters/{id}", DropAsync);
         api.MapGet("/counters", CountersAsync);
         api.MapGet("/metrics", MetricsAsync);
+        api.MapGet("/health", async (HealthQueries health, RetentionSettings settings, CancellationToken cancel) => Json(ApiHealthReport.Of(await health.ReadAsync(cancel), settings)));
         api.MapGet("/system", async (SystemQueries system, WebActions actions, CancellationToken cancel) => Json(ApiSystem.Of(await system.ReadAsync(actions, cancel))));
         api.MapGet("/backfill", async (JobRunner jobs, CancellationToken cancel) => Json(ApiBackfill.Of(await jobs.StateAsync(Backfill.JobName, cancel))));
         api.MapPost("/backfill", async (JobRunner jobs, TimeProvider clock, CancellationToken cancel) =>
@@ -120,12 +122,13 @@ internal static class ApiEndpoints
     private static async Task<IResult> DeadLettersAsync(DeadLetters letters, CancellationToken cancel) =>
         Json((await letters.ListAsync(cancel)).Select(ApiDeadLetter.Of).ToList());
 
-    private static async Task<IResult> MetricsAsync(HttpRequest request, MetricsQueries metrics, TimeProvider clock, CancellationToken cancel)
+    private static async Task<IResult> MetricsAsync(HttpRequest request, MetricsQueries metrics, HealthQueries health, TimeProvider clock, CancellationToken cancel)
     {
         var (asked, wrong) = ApiMetrics.Request(request.Query, clock.GetUtcNow());
         if (asked is null) return WebErrors.Problem(400, wrong!);
         var months = await metrics.MonthsAsync(asked, cancel);
-        return Json(months.Select(ApiMetrics.Of));
+        var use = await health.OfMonthsAsync(asked.From, asked.To, cancel);
+        return Json(months.Select(m => ApiMetrics.Of(m) with { Wau = use.GetValueOrDefault(m.All.Month)?.Wau, Mau = use.GetValueOrDefault(m.All.Month)?.Mau, UnknownUse = use.GetValueOrDefault(m.All.Month)?.UnknownUse }));
     }
 
     private static async Task<IResult> CountersAsync(IntakeCounters counters, CancellationToken cancel) => Json(await counters.ListAsync(cancel));

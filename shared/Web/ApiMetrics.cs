@@ -48,6 +48,15 @@ public sealed record ApiMetrics(
     long MrrAtEnd, double? GrossMrrChurnRate, double? NetMrrChurnRate, double? Nrr, double? Grr, double? Arpa, double? Ltv, string? Band, string Formula, bool Mixed,
     IReadOnlyDictionary<string, ApiTerm> Terms, bool Closed, DateTimeOffset? CorrectedAt, IReadOnlyDictionary<string, ApiRatio> Formulas)
 {
+    /// <summary>Customers of all currencies with a sign-in or core use in the 7 days before the month's last sweep; null where none counted it.</summary>
+    public int? Wau { get; init; }
+
+    /// <summary>The same of 30 days.</summary>
+    public int? Mau { get; init; }
+
+    /// <summary>Those of whom no use was ever measured.</summary>
+    public int? UnknownUse { get; init; }
+
     internal static ApiMetrics Of(MetricsMonth month)
     {
         var (m, cell) = (month.All, month.All.Cell);

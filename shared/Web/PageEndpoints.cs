@@ -37,6 +37,7 @@ internal static class PageEndpoints
         pages.MapMethods("/runs", Look, RunsAsync);
         pages.MapMethods("/flows", Look, FlowsAsync);
         pages.MapMethods("/metrics", Look, MetricsAsync);
+        pages.MapMethods("/health", Look, HealthAsync);
         pages.MapMethods("/system", Look, SystemAsync);
         pages.MapMethods("/settings", Look, SettingsAsync);
         pages.MapMethods("/history", Look, HistoryAsync);
@@ -149,7 +150,7 @@ internal static class PageEndpoints
         [nameof(SystemPage.How)] = actions.Backups.How,
     });
 
-    private static async Task<IResult> MetricsAsync(HttpContext context, MetricsQueries metrics, TimeProvider clock)
+    private static async Task<IResult> MetricsAsync(HttpContext context, MetricsQueries metrics, HealthQueries health, TimeProvider clock)
     {
         var query = context.Request.Query;
         var (request, wrong) = ApiMetrics.Request(query, clock.GetUtcNow());
@@ -160,9 +161,17 @@ internal static class PageEndpoints
             [nameof(MetricsPage.Frame)] = await PageFrame.OfAsync(context),
             [nameof(MetricsPage.Request)] = request,
             [nameof(MetricsPage.All)] = await metrics.MonthsAsync(request with { Currency = null }, context.RequestAborted),
+            [nameof(MetricsPage.Use)] = await health.OfMonthsAsync(request.From, request.To, context.RequestAborted),
             [nameof(MetricsPage.Told)] = Month.TryParse(query["month"].ToString(), out var told) ? told : null,
         });
     }
+
+    private static async Task<IResult> HealthAsync(HttpContext context, HealthQueries health, RetentionSettings settings) => Render<HealthPage>(new()
+    {
+        [nameof(HealthPage.Frame)] = await PageFrame.OfAsync(context),
+        [nameof(HealthPage.R)] = await health.ReadAsync(context.RequestAborted),
+        [nameof(HealthPage.Settings)] = settings,
+    });
 
     private static async Task<IResult> SettingsAsync(HttpContext context, RetentionSettings settings, IConfiguration configuration) => Render<SettingsPage>(new()
     {

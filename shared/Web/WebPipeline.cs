@@ -37,6 +37,7 @@ public static class WebPipeline
         services.TryAddSingleton<CustomerQueries>();
         services.TryAddSingleton<SystemQueries>();
         services.TryAddSingleton<MetricsQueries>();
+        services.TryAddSingleton<HealthQueries>();
         // A monotonic clock, not the product's: on the simulated clock, which stands still, a minute would never pass.
         services.TryAddSingleton(new SessionClock(TimeProvider.System));
         services.TryAddSingleton(new FailedKeys(() => Environment.TickCount64));

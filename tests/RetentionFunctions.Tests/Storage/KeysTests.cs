@@ -32,6 +32,7 @@ public class KeysTests
         { Keys.SandboxTold(Noon, "evt_1"), "x-sandbox", "told|1767268800|evt_1" },
         { Keys.Erased("cus_1"), "x-erased", "customer|2908905ede164ca82eb939db65fc99e1ad58c05c05a7046c948e84f687bb1219" },
         { Keys.SweepOf(new DateOnly(2026, 1, 1)), "x-sweeps", "sweep|2026-01-01" },
+        { Keys.Move(new DateOnly(2026, 1, 1), "cus_1"), "x-moves", "move|2026-01-01|cus_1" },
         { Keys.LastSweep, "x-account", "last-sweep" },
     };
 
