@@ -3,6 +3,7 @@ using RetentionFunctions.Customers;
 using RetentionFunctions.Email;
 using RetentionFunctions.Flows;
 using RetentionFunctions.Health;
+using RetentionFunctions.Insight;
 using RetentionFunctions.Intake.App;
 
 namespace RetentionFunctions.Settings;
@@ -39,6 +40,9 @@ public sealed class RetentionSettings
 
     /// <summary>The flows.</summary>
     public FlowSettings Flows { get; set; } = new();
+
+    /// <summary>The monthly review.</summary>
+    public ReviewSettings Review { get; set; } = new();
 
     /// <summary>How the nightly backups are kept.</summary>
     public BackupSettings Backup { get; set; } = new();

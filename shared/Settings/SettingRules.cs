@@ -2,6 +2,7 @@ using System.Net.Mail;
 using RetentionFunctions.Backup;
 using RetentionFunctions.Email;
 using RetentionFunctions.Flows;
+using RetentionFunctions.Insight;
 using RetentionFunctions.Intake.App;
 
 namespace RetentionFunctions.Settings;
@@ -80,6 +81,7 @@ internal static class SettingRules
         new(typeof(CustomerSettings), nameof(CustomerSettings.TierBShare)) { Min = 0, Max = 1, Because = "it is a share of all paying customers" },
         new(typeof(CustomerSettings), nameof(CustomerSettings.TierAFrom)) { Min = 0, Because = "MRR is never below 0" },
 
+        new(typeof(ReviewSettings), nameof(ReviewSettings.Email)) { Wrong = NotEmail, Format = "email", Example = "ada@example.com" },
         new(typeof(BackupSettings), nameof(BackupSettings.Keep)) { Min = 0, Max = 30, Because = "what is older than 35 days is deleted on Azure in any case; 0 makes none" },
         new(typeof(SweepSettings), nameof(SweepSettings.Hour)) { Min = 0, Max = 23, Because = "it is an hour of the day" },
 

@@ -189,6 +189,15 @@ public static class Keys
     /// <param name="to">The last day.</param>
     public static KeyRange MovesBetween(DateOnly from, DateOnly to) => new("x-moves", $"move|{Day(from)}", $"move|{Day(to.AddDays(1))}");
 
+    /// <summary>Something that the founder decided to do in a review.</summary>
+    public static RowKey ReviewAction(string id) => new("x-review", $"action|{Escape(id)}");
+
+    /// <summary>All that was decided in reviews.</summary>
+    public static KeyRange ReviewActions => Range("x-review", "action|");
+
+    /// <summary>The send-once ledger of the founder's own e-mails: the review of a month (<c>2026-02</c>), the line of the week of a Monday (<c>2026-03-02</c>).</summary>
+    public static RowKey ReviewMail(string occasion) => new("x-review", $"mail|{Escape(occasion)}");
+
     /// <summary>That a customer was erased. By the SHA-256 of the id, which nobody finds the id by.</summary>
     public static RowKey Erased(string customerId) => new("x-erased", $"customer|{Convert.ToHexStringLower(Hash(customerId))}");
 

@@ -32,6 +32,7 @@ internal static class ApiEndpoints
         api.MapGet("/metrics", MetricsAsync);
         api.MapGet("/health", async (HealthQueries health, RetentionSettings settings, CancellationToken cancel) => Json(ApiHealthReport.Of(await health.ReadAsync(cancel), settings)));
         api.MapGet("/system", async (SystemQueries system, WebActions actions, CancellationToken cancel) => Json(ApiSystem.Of(await system.ReadAsync(actions, cancel))));
+        ReviewEndpoints.MapApi(api);
         api.MapGet("/backfill", async (JobRunner jobs, CancellationToken cancel) => Json(ApiBackfill.Of(await jobs.StateAsync(Backfill.JobName, cancel))));
         api.MapPost("/backfill", async (JobRunner jobs, TimeProvider clock, CancellationToken cancel) =>
         {

@@ -45,6 +45,7 @@ internal static class PageEndpoints
         pages.MapMethods("/outbox", Look, OutboxAsync);
         pages.MapMethods("/outbox/{id}", Look, MailAsync);
         pages.MapMethods("/outbox/{id}/body", Look, MailBodyAsync);
+        ReviewEndpoints.MapPages(pages);
         pages.MapPost("/runs/stop", StopAsync);
         pages.MapPost("/dead-letters/replay", async (HttpContext context, DeadLetters letters) =>
             Back("/dead-letters", await letters.ReplayAsync(await FieldAsync(context, "id"), context.RequestAborted) ? "replayed" : "gone"));

@@ -38,6 +38,8 @@ public static class WebPipeline
         services.TryAddSingleton<SystemQueries>();
         services.TryAddSingleton<MetricsQueries>();
         services.TryAddSingleton<HealthQueries>();
+        services.TryAddSingleton<ReviewActions>();
+        services.TryAddSingleton<ReviewQueries>();
         // A monotonic clock, not the product's: on the simulated clock, which stands still, a minute would never pass.
         services.TryAddSingleton(new SessionClock(TimeProvider.System));
         services.TryAddSingleton(new FailedKeys(() => Environment.TickCount64));

@@ -33,6 +33,8 @@ public class KeysTests
         { Keys.Erased("cus_1"), "x-erased", "customer|2908905ede164ca82eb939db65fc99e1ad58c05c05a7046c948e84f687bb1219" },
         { Keys.SweepOf(new DateOnly(2026, 1, 1)), "x-sweeps", "sweep|2026-01-01" },
         { Keys.Move(new DateOnly(2026, 1, 1), "cus_1"), "x-moves", "move|2026-01-01|cus_1" },
+        { Keys.ReviewAction("a1"), "x-review", "action|a1" },
+        { Keys.ReviewMail("2026-02"), "x-review", "mail|2026-02" },
         { Keys.LastSweep, "x-account", "last-sweep" },
     };
 
