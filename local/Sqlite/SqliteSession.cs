@@ -159,6 +159,9 @@ public sealed class SqliteWriter : SqliteReader
 
     internal SqliteWriter(SqliteConnection connection, NumberSource numbers) : base(connection) => _numbers = numbers;
 
+    /// <summary>The rows that this transaction changed so far, for <see cref="RowCache"/>: whoever changes one adds it.</summary>
+    internal List<RowChange> Changes { get; } = [];
+
     /// <summary>Runs a statement and says how many rows it changed.</summary>
     public int Execute(string sql, params ReadOnlySpan<object?> values)
     {

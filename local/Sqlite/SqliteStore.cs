@@ -16,6 +16,9 @@ public sealed record SqliteStoreOptions
     /// <summary>How many reads may run at once.</summary>
     public int Readers { get; init; } = Math.Clamp(2 * Environment.ProcessorCount, 4, 16);
 
+    /// <summary>How much memory rows may take that were asked for lately, in bytes: some ten thousand customers'.</summary>
+    public long CacheBytes { get; init; } = 32 * 1024 * 1024;
+
     /// <summary>How long another program (a database browser, say) may hold the file before a call gives up. Whole seconds, at least 1.</summary>
     public TimeSpan BusyTimeout { get; init; } = TimeSpan.FromSeconds(5);
 
@@ -49,8 +52,12 @@ public sealed class SqliteStore : IAsyncDisposable
         _options = options;
         _lock = held;
         _readSlots = new SemaphoreSlim(options.Readers);
-        _writer = new SqliteWriterThread(writer, () => OpenWriter(folder, options, numbers), options.MostInOneCommit);
+        Rows = new RowCache(options.CacheBytes);
+        _writer = new SqliteWriterThread(writer, () => OpenWriter(folder, options, numbers), Rows, options.MostInOneCommit);
     }
+
+    /// <summary>The rows that are in memory.</summary>
+    internal RowCache Rows { get; }
 
     /// <summary>The data folder, as a full path.</summary>
     public string Folder { get; }

@@ -19,9 +19,15 @@ public sealed class SqliteTables(SqliteStore store) : ITables
     private static readonly string LastBucket = Keys.AllBuckets.Last();
 
     /// <inheritdoc />
-    public Task<Row?> GetAsync(RowKey key, CancellationToken cancel = default) => store.ReadAsync(
-        reader => reader.First("SELECT body, etag FROM rows WHERE partition = ?1 AND key = ?2", row => new Row(key, Body(row, 0), ETag(row.Number(1))), key.Partition, key.Key),
-        cancel);
+    public async Task<Row?> GetAsync(RowKey key, CancellationToken cancel = default)
+    {
+        if (store.Rows.Find(key, out var turn) is { } kept) return kept;
+        var found = await store.ReadAsync(
+            reader => reader.First("SELECT body, etag FROM rows WHERE partition = ?1 AND key = ?2", row => new Row(key, Body(row, 0), ETag(row.Number(1))), key.Partition, key.Key),
+            cancel);
+        if (found is not null) store.Rows.Keep(found, turn);
+        return found;
+    }
 
     /// <inheritdoc />
     public async IAsyncEnumerable<Row> QueryAsync(KeyRange range, [EnumeratorCancellation] CancellationToken cancel = default)
@@ -117,24 +123,34 @@ public sealed class SqliteTables(SqliteStore store) : ITables
         switch (write)
         {
             case Write.Insert insert:
+                var inserted = writer.NextNumber();
                 return writer.Execute("INSERT INTO rows(partition, key, etag, body) VALUES (?1, ?2, ?3, ?4) ON CONFLICT(partition, key) DO NOTHING",
-                    partition, insert.Key, writer.NextNumber(), insert.Body) == 1;
+                    partition, insert.Key, inserted, insert.Body) == 1 && Note(insert.Body, inserted);
             case Write.Replace replace:
+                var replacing = writer.NextNumber();
                 return Number(replace.ETag) is { } replaced && writer.Execute("UPDATE rows SET etag = ?4, body = ?5 WHERE partition = ?1 AND key = ?2 AND etag = ?3",
-                    partition, replace.Key, replaced, writer.NextNumber(), replace.Body) == 1;
+                    partition, replace.Key, replaced, replacing, replace.Body) == 1 && Note(replace.Body, replacing);
             case Write.Upsert upsert:
+                var upserted = writer.NextNumber();
                 writer.Execute("""
                     INSERT INTO rows(partition, key, etag, body) VALUES (?1, ?2, ?3, ?4)
                     ON CONFLICT(partition, key) DO UPDATE SET etag = excluded.etag, body = excluded.body
-                    """, partition, upsert.Key, writer.NextNumber(), upsert.Body);
-                return true;
+                    """, partition, upsert.Key, upserted, upsert.Body);
+                return Note(upsert.Body, upserted);
             case Write.Delete { ETag: { } expected } delete:
-                return Number(expected) is { } deleted && writer.Execute("DELETE FROM rows WHERE partition = ?1 AND key = ?2 AND etag = ?3", partition, delete.Key, deleted) == 1;
+                return Number(expected) is { } deleted && writer.Execute("DELETE FROM rows WHERE partition = ?1 AND key = ?2 AND etag = ?3", partition, delete.Key, deleted) == 1 && Note();
             case Write.Delete delete:
                 writer.Execute("DELETE FROM rows WHERE partition = ?1 AND key = ?2", partition, delete.Key);
-                return true;
+                return Note();
             default:
                 throw new ArgumentException($"A write of the kind {write.GetType().Name} is not known.", nameof(write));
+        }
+
+        bool Note(ReadOnlyMemory<byte>? body = null, long etag = 0)
+        {
+            var at = new RowKey(partition, write.Key);
+            writer.Changes.Add(new RowChange(at, body is { } after ? new Row(at, after, ETag(etag)) : null));
+            return true;
         }
     }
 

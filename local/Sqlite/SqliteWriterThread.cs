@@ -9,6 +9,7 @@ namespace RetentionFunctions.Local.Sqlite;
 internal sealed class SqliteWriterThread
 {
     private readonly Func<SqliteWriter> _reopen;
+    private readonly RowCache _rows;
     private readonly int _most;
     private readonly Queue<WorkItem> _waiting = new();
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -17,10 +18,11 @@ internal sealed class SqliteWriterThread
     private long _commits;
     private string? _first;
 
-    public SqliteWriterThread(SqliteWriter writer, Func<SqliteWriter> reopen, int most)
+    public SqliteWriterThread(SqliteWriter writer, Func<SqliteWriter> reopen, RowCache rows, int most)
     {
         _writer = writer;
         _reopen = reopen;
+        _rows = rows;
         _most = most;
         new Thread(Run) { IsBackground = true, Name = "retention.db writer" }.Start();
     }
@@ -119,10 +121,12 @@ internal sealed class SqliteWriterThread
     /// <summary>All items in one transaction; false where, unguarded, one of several threw and all was undone.</summary>
     private bool TryPass(SqliteWriter writer, List<WorkItem> batch, bool guarded)
     {
+        writer.Changes.Clear();
         writer.Execute("BEGIN IMMEDIATE");
         foreach (var item in batch)
         {
             if (guarded) writer.Execute("SAVEPOINT item");
+            var before = writer.Changes.Count;
             var error = item.Run(writer);
             if (error is not null && SqliteFaults.IsTransient(error)) throw error;
             if (error is not null && !guarded)
@@ -130,10 +134,24 @@ internal sealed class SqliteWriterThread
                 writer.Execute("ROLLBACK");
                 return batch.Count == 1;
             }
-            if (error is not null) writer.Execute("ROLLBACK TO item");
+            if (error is not null)
+            {
+                writer.Execute("ROLLBACK TO item");
+                writer.Changes.RemoveRange(before, writer.Changes.Count - before);
+            }
             if (guarded) writer.Execute("RELEASE item");
         }
-        writer.Execute("COMMIT");
+        _rows.Committing(writer.Changes);
+        var committed = false;
+        try
+        {
+            writer.Execute("COMMIT");
+            committed = true;
+        }
+        finally
+        {
+            _rows.Committed(writer.Changes, committed);
+        }
         Interlocked.Increment(ref _commits);
         return true;
     }
