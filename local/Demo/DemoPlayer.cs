@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Http.Headers;
 using System.Text;
+using RetentionFunctions.Insight;
 using RetentionFunctions.Intake.Stripe;
 using RetentionFunctions.Local.Sandbox;
 using RetentionFunctions.Local.Sqlite;
@@ -18,7 +19,7 @@ namespace RetentionFunctions.Local.Demo;
 /// </para>
 /// </summary>
 public sealed partial class DemoPlayer(
-    LocalPump pump, LocalClock clock, SqliteOutbox outbox, LocalAddress address, RetentionSettings settings, ITables tables, SandboxPost post, DemoProgress progress, ILogger<DemoPlayer> log) : IDisposable
+    LocalPump pump, LocalClock clock, SqliteOutbox outbox, LocalAddress address, RetentionSettings settings, ITables tables, SandboxPost post, SummaryQueries summaries, DemoProgress progress, ILogger<DemoPlayer> log) : IDisposable
 {
     /// <summary>How many customers a year has where nobody says.</summary>
     public const int DefaultCustomers = 300;
@@ -58,6 +59,9 @@ public sealed partial class DemoPlayer(
         try
         {
             await AdvanceAsync(end, cancel);
+            // The year has no nights in which it would be done.
+            await summaries.CountAsync(cancel);
+            await pump.SettleAsync(cancel);
             progress.Done();
         }
         catch (Exception e)

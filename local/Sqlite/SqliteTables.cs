@@ -68,7 +68,8 @@ public sealed class SqliteTables(SqliteStore store) : ITables
         return await store.WriteAsync(writer => Commit(writer, partition, writes), cancel);
     }
 
-    /// <summary>The buckets that hold any row, in order. Those of a small business are few, and what goes through all of them need not ask the empty ones.</summary>
+    /// <inheritdoc />
+    /// <remarks>Those that hold any row: the buckets of a small business are few, and what goes through all of them need not ask the empty ones.</remarks>
     public Task<IReadOnlyList<string>> BucketsInUseAsync(CancellationToken cancel = default) => store.ReadAsync<IReadOnlyList<string>>(reader =>
     {
         var used = new List<string>();

@@ -40,7 +40,10 @@ public sealed record Customer
     /// <summary>When a passing of time changes what follows from the snapshots (a pause begins or ends, past due has lasted too long); the sweep derives again then.</summary>
     public DateTimeOffset? NextChangeAt { get; init; }
 
-    /// <summary>By which <see cref="CustomerMonths.Version"/> its months were derived; 0 in rows of before there were any.</summary>
+    /// <summary>The plan of the first payment; null where it has no name, or nothing was paid.</summary>
+    public string? FirstPlan { get; init; }
+
+    /// <summary>By which <see cref="CustomerMonths.Version"/> its months and its first plan were derived; 0 in rows of before there were any.</summary>
     public int MonthsVersion { get; init; }
 
     /// <summary>The latest ten MRR movements, oldest first: what the score needs without reading the ledger.</summary>
@@ -103,6 +106,10 @@ public sealed record Customer
     /// <summary>The runs that have not ended, as their rows have them.</summary>
     public IReadOnlyList<OpenRun> OpenRuns { get; init; } = [];
 
+    /// <summary>The runs, open, ended or held out, of which it is not known yet whether the customer comes back in time.</summary>
+    [System.Text.Json.Serialization.JsonIgnore(Condition = System.Text.Json.Serialization.JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<WatchedRun>? WatchedRuns { get; init; }
+
     /// <summary>When each flow last started for this customer, also where held out.</summary>
     public IReadOnlyDictionary<string, DateTimeOffset> LastStarts { get; init; } = new Dictionary<string, DateTimeOffset>();
 
@@ -120,6 +127,14 @@ public sealed record Customer
     /// <summary>IANA time zone: the app's, else Stripe's metadata; null where neither says.</summary>
     [System.Text.Json.Serialization.JsonIgnore]
     public string? TimeZone => App?.TimeZone ?? Profile.TimeZone;
+
+    /// <summary>What the customer is by one of <see cref="CustomerTraits.Names"/>; null where nobody said.</summary>
+    public string? Trait(string name) => name switch
+    {
+        CustomerTraits.Plan => CustomerTraits.Value(FirstPlan),
+        CustomerTraits.Country => CustomerTraits.Value(Profile.Country)?.ToUpperInvariant(),
+        _ => App?.Traits?.GetValueOrDefault(name)?.Value ?? Profile.Traits?.GetValueOrDefault(name),
+    };
 
     /// <summary>Still with us: in a trial, paying, past due or paused.</summary>
     [System.Text.Json.Serialization.JsonIgnore]
@@ -167,7 +182,17 @@ public sealed record Renewal(Stamp From, long Amount, string Currency, DateTimeO
 /// <param name="MessageId">By which message.</param>
 /// <param name="Name">The user's name.</param>
 /// <param name="TimeZone">IANA name.</param>
-public sealed record AppTraits(DateTimeOffset At, string MessageId, string? Name, string? TimeZone);
+public sealed record AppTraits(DateTimeOffset At, string MessageId, string? Name, string? TimeZone)
+{
+    /// <summary>Of the other traits, what <c>customers.traits</c> names, each as it was last said; null where there is none of it.</summary>
+    public IReadOnlyDictionary<string, SaidTrait>? Traits { get; init; }
+}
+
+/// <summary>A trait as it was last said.</summary>
+/// <param name="Value">What was said.</param>
+/// <param name="At">When.</param>
+/// <param name="MessageId">By which message.</param>
+public sealed record SaidTrait(string Value, DateTimeOffset At, string MessageId);
 
 /// <summary>Why no mail goes out, and since when.</summary>
 /// <param name="At">Since when.</param>

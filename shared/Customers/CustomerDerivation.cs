@@ -44,6 +44,7 @@ public static class CustomerDerivation
             Mrr = mrr,
             Status = status,
             FirstPaidAt = paidOnce ? ledger[0].At : null,
+            FirstPlan = paidOnce ? PlanAt(timelines, ledger[0].At) : null,
             ChurnedAt = status == CustomerStatus.Canceled && paidOnce ? ledger[^1].At : null,
             RecentMovements = [.. ledger.TakeLast(MovementsKept)],
             MonthsVersion = CustomerMonths.Version,
@@ -51,6 +52,10 @@ public static class CustomerDerivation
         };
         return new Derived(derived, ledger, CustomerMonths.Derive(timelines, ledger, asOf)) { FillsMonths = CustomerMonths.AreMissing(customer) };
     }
+
+    // Of two that begin at the same moment, the larger.
+    private static string? PlanAt(List<SubscriptionTimeline> timelines, DateTimeOffset moment) =>
+        timelines.Where(t => t.At(moment)?.Mrr > 0).MaxBy(t => t.At(moment)!.Mrr) is { } first ? (first.Snapshots.LastOrDefault(s => s.Stamp.At <= moment) ?? first.Snapshots[0]).Plan : null;
 
     private static Subscription Now(SubscriptionTimeline timeline, DateTimeOffset asOf)
     {

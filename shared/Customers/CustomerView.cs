@@ -30,6 +30,6 @@ public sealed record CustomerView(Customer Customer, string ETag, IReadOnlyList<
     {
         if (a is null || b is null) return a ?? b;
         var (later, earlier) = (a.At, a.MessageId).CompareTo((b.At, b.MessageId)) >= 0 ? (a, b) : (b, a);
-        return later with { Name = later.Name ?? earlier.Name, TimeZone = later.TimeZone ?? earlier.TimeZone };
+        return later with { Name = later.Name ?? earlier.Name, TimeZone = later.TimeZone ?? earlier.TimeZone, Traits = CustomerTraits.Latest(later.Traits, earlier.Traits) };
     }
 }

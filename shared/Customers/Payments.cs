@@ -155,6 +155,9 @@ public sealed record StripeProfile
     /// <summary>The app's user id from the metadata (<c>userId</c> or <c>user_id</c>).</summary>
     public string? UserId { get; init; }
 
+    /// <summary>Of the metadata, what <c>customers.traits</c> names; null where there is none of it.</summary>
+    public IReadOnlyDictionary<string, string>? Traits { get; init; }
+
     /// <summary>The default card, where the payload holds it.</summary>
     public Card? Card { get; init; }
 }

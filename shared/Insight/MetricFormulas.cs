@@ -6,9 +6,12 @@ namespace RetentionFunctions.Insight;
 /// <param name="From">The first.</param>
 /// <param name="To">The last.</param>
 /// <param name="Formula">Which churn rate.</param>
-/// <param name="Currency">Only this one; null: each by itself.</param>
+/// <param name="Currency">Only this one, or <see cref="Converted"/>; null: each by itself.</param>
 public sealed record MetricsRequest(Month From, Month To, ChurnFormula Formula, string? Currency)
 {
+    /// <summary>All currencies, converted into that of the settings.</summary>
+    public const string Converted = "converted";
+
     /// <summary>Ten years.</summary>
     public const int MostMonths = 120;
 

@@ -45,14 +45,17 @@ public sealed record MonthMetrics
     /// <summary>MRR right before it.</summary>
     public required long MrrAtStart { get; init; }
 
+    /// <summary>Where several currencies are converted into one: what the change of the rates did to the MRR at the start, with what rounding leaves over; else 0. No movement of a customer's, and in no rate.</summary>
+    public long MrrExchange { get; init; }
+
     /// <summary>Which churn rate <see cref="Churn"/> is.</summary>
     public ChurnFormula Formula { get; init; }
 
     /// <summary>Customers at its end (now, while it runs). Those who changed their billing term in it count where they were.</summary>
     public int CustomersAtEnd => CustomersAtStart + Cell.Change;
 
-    /// <summary>MRR at its end: at the start plus all movements.</summary>
-    public long MrrAtEnd => MrrAtStart + Cell.MrrChange;
+    /// <summary>MRR at its end: at the start plus all movements, and the exchange effect.</summary>
+    public long MrrAtEnd => MrrAtStart + Cell.MrrChange + MrrExchange;
 
     /// <summary>The customer churn rate, by <see cref="Formula"/>.</summary>
     public Ratio Churn => Formula == ChurnFormula.Stripe ? new Ratio(Cell.Lost30, CustomersAtEnd - Cell.Change30 + Cell.New30) : new Ratio(Cell.Lost, CustomersAtStart);

@@ -48,7 +48,7 @@ public sealed class AppIntake(ITables tables, UserTies ties, FlowDispatch flows,
             if (fresh.Count == 0) return countedAtHome;
             var known = await tables.GetAsync<Activity>(key, cancel);
             var activity = ActivityUpdate.Apply(known?.Value, fresh, settings.AppEvents);
-            activity = activity with { App = fresh.Aggregate(known?.Value.App, (app, e) => CustomerView.Latest(app, Said(e))) };
+            activity = activity with { App = fresh.Aggregate(known?.Value.App, (app, e) => CustomerView.Latest(app, Said(e, settings.Customers))) };
             var row = TablesExtensions.Write(activity);
             List<Write> writes =
             [
@@ -104,14 +104,15 @@ public sealed class AppIntake(ITables tables, UserTies ties, FlowDispatch flows,
         return tie;
     }
 
-    private static AppTraits? Said(AppEvent appEvent)
+    private static AppTraits? Said(AppEvent appEvent, CustomerSettings settings)
     {
         var traits = appEvent.Traits is { ValueKind: JsonValueKind.Object } said ? said : default;
         var name = traits.ValueKind == JsonValueKind.Object ? Text(traits, "name") ?? FullName(traits) : null;
         var zone = (traits.ValueKind == JsonValueKind.Object ? Text(traits, "timezone", "timeZone", "time_zone") : null) ?? appEvent.TimeZone;
         // An unknown zone is as good as none: the next one asked is Stripe's, then the business's own.
         if (zone is not null && !TimeZoneInfo.TryFindSystemTimeZoneById(zone, out _)) zone = null;
-        return name is null && zone is null ? null : new AppTraits(appEvent.At, appEvent.MessageId, name, zone);
+        var others = CustomerTraits.Of(settings, trait => appEvent.Traits.Text(trait))?.ToDictionary(t => t.Key, t => new SaidTrait(t.Value, appEvent.At, appEvent.MessageId), StringComparer.Ordinal);
+        return name is null && zone is null && others is null ? null : new AppTraits(appEvent.At, appEvent.MessageId, name, zone) { Traits = others };
     }
 
     private static string? FullName(JsonElement traits)

@@ -77,7 +77,7 @@ public sealed class StripeHistory(ITables tables, StripeIntake stripe, FlowDispa
     {
         var id = about.RequiredId("id");
         if (about.Flag("deleted") == true || await stripe.IsErasedAsync(id, cancel)) return;
-        var fact = new CustomerChanged(Stamp.Of(asOf, ListedInvoice.IdPrefix + id, "customer.updated"), id, StripeReader.Profile(about));
+        var fact = new CustomerChanged(Stamp.Of(asOf, ListedInvoice.IdPrefix + id, "customer.updated"), id, StripeReader.Profile(about, settings.Customers));
         await tables.ChangeAsync<Customer>(Keys.Customer(id), known => CustomerMerge.Apply(known ?? new Customer { Id = id }, fact), cancel);
         await stripe.IndexAsync(id, fact, cancel);
         await flows.AfterChangeAsync(id, cancel);

@@ -3,6 +3,21 @@ namespace RetentionFunctions.Jobs;
 /// <summary>A job that is started once a day, after the sweep.</summary>
 public interface INightlyJob : IJob;
 
+/// <summary>A job that brings many customers, or much of their past, at once.</summary>
+public interface IImportJob : IJob;
+
+/// <summary>A job that is also started whenever an <see cref="IImportJob"/> is done. What that put into the inbox may still be waiting there.</summary>
+public interface IAfterImportJob : IJob
+{
+    private const string After = "after ";
+
+    /// <summary>For what it is started then.</summary>
+    public static string Occasion(JobState import) => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{After}{import.Name} {import.Number} {import.StartedAt.UtcDateTime:O}");
+
+    /// <summary>Whether it was started for this reason.</summary>
+    public static bool IsAfterImport(string occasion) => occasion.StartsWith(After, StringComparison.Ordinal);
+}
+
 /// <summary>Starts what is done every night. Called by both hosts when the day's sweep is done, and again by their timers: the same day starts each job once.</summary>
 public sealed class Nightly(JobRunner runner, IEnumerable<IJob> jobs)
 {

@@ -32,6 +32,9 @@ public sealed class RetentionSettings
     /// <summary>How MRR and value tiers are counted.</summary>
     public CustomerSettings Customers { get; set; } = new();
 
+    /// <summary>How figures are put together.</summary>
+    public InsightSettings Insight { get; set; } = new();
+
     /// <summary>How health is scored.</summary>
     public HealthSettings Health { get; set; } = new();
 
@@ -130,6 +133,12 @@ public sealed class CustomerSettings
 
     /// <summary>Share of paying customers in tier B.</summary>
     public double TierBShare { get; set; } = 0.30;
+
+    /// <summary>
+    /// Traits that are kept of each customer so that cohorts can be split by them, from the app's <c>identify</c> or the metadata of the Stripe customer; plan and country are kept in any case.
+    /// One that is added here is kept from then on.
+    /// </summary>
+    public IReadOnlyList<string> Traits { get; set; } = ["channel"];
 
     /// <summary>MRR in minor units from which a customer is in tier A whatever the share, by currency.</summary>
     public Dictionary<string, long> TierAFrom { get; set; } = new() { ["usd"] = 10_000 };

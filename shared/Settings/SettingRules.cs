@@ -1,5 +1,6 @@
 using System.Net.Mail;
 using RetentionFunctions.Backup;
+using RetentionFunctions.Customers;
 using RetentionFunctions.Email;
 using RetentionFunctions.Flows;
 using RetentionFunctions.Insight;
@@ -79,6 +80,7 @@ internal static class SettingRules
         new(typeof(CustomerSettings), nameof(CustomerSettings.PastDueDays)) { Min = 0, Max = 365, Because = "it counts days" },
         new(typeof(CustomerSettings), nameof(CustomerSettings.TierAShare)) { Min = 0, Max = 1, Because = "it is a share of all paying customers" },
         new(typeof(CustomerSettings), nameof(CustomerSettings.TierBShare)) { Min = 0, Max = 1, Because = "it is a share of all paying customers" },
+        new(typeof(CustomerSettings), nameof(CustomerSettings.Traits)) { Wrong = CustomerTraits.WrongName, Example = "channel" },
         new(typeof(CustomerSettings), nameof(CustomerSettings.TierAFrom)) { Min = 0, Because = "MRR is never below 0" },
 
         new(typeof(ReviewSettings), nameof(ReviewSettings.Email)) { Wrong = NotEmail, Format = "email", Example = "ada@example.com" },

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization.Metadata;
+using RetentionFunctions.Customers;
 using RetentionFunctions.Email;
 using RetentionFunctions.Flows;
 
@@ -16,6 +17,7 @@ internal static class SettingsChecks
         settings => Flows(settings.Flows),
         settings => settings.AppEvents.Validate(),
         settings => settings.Health.Validate(settings.AppEvents),
+        settings => settings.Insight.Validate(),
     ];
 
     /// <summary>Checks values that belong together.</summary>
@@ -76,6 +78,10 @@ internal static class SettingsChecks
             yield return ("Customers:TierBShare", $"Tiers A ({Plain(customers.TierAShare)}) and B ({Plain(customers.TierBShare)}) together are more than all customers (1).",
                 "\"customers\": { \"tierAShare\": 0.2, \"tierBShare\": 0.3 } in retention.json");
         }
+        if (customers.Traits.Count > CustomerTraits.MostNames)
+            yield return ("Customers:Traits", $"There are {customers.Traits.Count} traits; {CustomerTraits.MostNames} are the most.", "\"customers\": { \"traits\": [ \"channel\" ] } in retention.json");
+        foreach (var twice in customers.Traits.GroupBy(trait => trait, StringComparer.Ordinal).Where(group => group.Count() > 1))
+            yield return ("Customers:Traits", $"'{twice.Key}' is named twice.", "\"customers\": { \"traits\": [ \"channel\", \"industry\" ] } in retention.json");
         foreach (var currency in customers.TierAFrom.Keys.Where(key => key.Length != 3 || !key.All(char.IsAsciiLetterLower)))
         {
             yield return ($"Customers:TierAFrom:{currency}", $"'{currency}' is not a currency as Stripe writes it: three small letters.",

@@ -22,6 +22,11 @@ public interface ITables
     IAsyncEnumerable<Row> ScanAsync(RowKey? after = null, CancellationToken cancel = default);
 
     /// <summary>
+    /// The buckets of customers (<see cref="Keys.AllBuckets"/>) in which there may be rows, in order: for what goes through all of them. All of them, where the store cannot say which are empty.
+    /// </summary>
+    Task<IReadOnlyList<string>> BucketsInUseAsync(CancellationToken cancel = default) => Task.FromResult<IReadOnlyList<string>>([.. Keys.AllBuckets]);
+
+    /// <summary>
     /// Writes all rows of one partition or none. False where a precondition does not hold (an <see cref="Write.Insert"/> whose row
     /// exists, a <see cref="Write.Replace"/> or conditional <see cref="Write.Delete"/> whose row changed or is gone): nothing was written then;
     /// read again and decide again. At most 100 writes, each key once, 4 MiB.

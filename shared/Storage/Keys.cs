@@ -62,6 +62,12 @@ public static class Keys
     /// <summary>All invoices of a bucket.</summary>
     public static KeyRange InvoicesOfBucket(string bucket) => Range(bucket, "invoice|");
 
+    /// <summary>Why a payment failed, as one event said.</summary>
+    public static RowKey Failure(string customerId, DateTimeOffset at, string eventId) => Of(customerId, "failure", Seconds(at), eventId);
+
+    /// <summary>The payment failures of all customers of a bucket, in the order of its customers, each oldest first.</summary>
+    public static KeyRange FailuresOfBucket(string bucket) => Range(bucket, "failure|");
+
     /// <summary>What one subscription event said.</summary>
     public static RowKey Snapshot(string customerId, string subscriptionId, DateTimeOffset createdAt, string eventId) =>
         Of(customerId, "snapshot", subscriptionId, Seconds(createdAt), eventId);
@@ -197,6 +203,14 @@ public static class Keys
 
     /// <summary>The send-once ledger of the founder's own e-mails: the review of a month (<c>2026-02</c>), the line of the week of a Monday (<c>2026-03-02</c>).</summary>
     public static RowKey ReviewMail(string occasion) => new("x-review", $"mail|{Escape(occasion)}");
+    /// <summary>What a summary counted in a bucket.</summary>
+    public static RowKey Summary(string name, string bucket) => new($"x-summary|{Escape(name)}", $"bucket|{bucket}");
+
+    /// <summary>What a summary counted in all buckets, in their order.</summary>
+    public static KeyRange SummaryOfBuckets(string name) => Range($"x-summary|{Escape(name)}", "bucket|");
+
+    /// <summary>When all summaries were last counted.</summary>
+    public static RowKey SummariesCounted => Account("summaries");
 
     /// <summary>That a customer was erased. By the SHA-256 of the id, which nobody finds the id by.</summary>
     public static RowKey Erased(string customerId) => new("x-erased", $"customer|{Convert.ToHexStringLower(Hash(customerId))}");

@@ -31,6 +31,9 @@ internal static class ApiEndpoints
         api.MapGet("/counters", CountersAsync);
         api.MapGet("/metrics", MetricsAsync);
         api.MapGet("/health", async (HealthQueries health, RetentionSettings settings, CancellationToken cancel) => Json(ApiHealthReport.Of(await health.ReadAsync(cancel), settings)));
+        api.MapGet("/cohorts", CohortsAsync);
+        api.MapGet("/recovery", RecoveryAsync);
+        api.MapGet("/flows/{name}/report", FlowReportAsync);
         api.MapGet("/system", async (SystemQueries system, WebActions actions, CancellationToken cancel) => Json(ApiSystem.Of(await system.ReadAsync(actions, cancel))));
         ReviewEndpoints.MapApi(api);
         api.MapGet("/backfill", async (JobRunner jobs, CancellationToken cancel) => Json(ApiBackfill.Of(await jobs.StateAsync(Backfill.JobName, cancel))));
@@ -39,6 +42,8 @@ internal static class ApiEndpoints
             await StartBackfillAsync(jobs, clock, cancel);
             return Json(ApiBackfill.Of(await jobs.StateAsync(Backfill.JobName, cancel)));
         });
+        api.MapPost("/summaries/count", async (SummaryQueries summaries, CancellationToken cancel) =>
+            await summaries.CountAsync(cancel) ? Results.Json(new ApiCounting("counting"), ApiJson.Options, statusCode: StatusCodes.Status202Accepted) : WebErrors.Problem(409, "The figures are being counted already; ask again in a minute."));
         api.MapPost("/sweep", async (WebActions actions, CancellationToken cancel) => Json(ApiSweep.Of(await actions.Sweep(cancel))));
     }
 
@@ -123,14 +128,41 @@ internal static class ApiEndpoints
     private static async Task<IResult> DeadLettersAsync(DeadLetters letters, CancellationToken cancel) =>
         Json((await letters.ListAsync(cancel)).Select(ApiDeadLetter.Of).ToList());
 
-    private static async Task<IResult> MetricsAsync(HttpRequest request, MetricsQueries metrics, HealthQueries health, TimeProvider clock, CancellationToken cancel)
+    private static async Task<IResult> MetricsAsync(HttpRequest request, MetricsQueries metrics, HealthQueries health, RetentionSettings settings, TimeProvider clock, CancellationToken cancel)
     {
-        var (asked, wrong) = ApiMetrics.Request(request.Query, clock.GetUtcNow());
+        var (asked, wrong) = ApiMetrics.Request(request.Query, clock.GetUtcNow(), settings.Insight);
         if (asked is null) return WebErrors.Problem(400, wrong!);
-        var months = await metrics.MonthsAsync(asked, cancel);
         var use = await health.OfMonthsAsync(asked.From, asked.To, cancel);
-        return Json(months.Select(m => ApiMetrics.Of(m) with { Wau = use.GetValueOrDefault(m.All.Month)?.Wau, Mau = use.GetValueOrDefault(m.All.Month)?.Mau, UnknownUse = use.GetValueOrDefault(m.All.Month)?.UnknownUse }));
+        if (asked.Currency == MetricsRequest.Converted)
+        {
+            var converted = Conversion.Of(await metrics.MonthsAsync(asked with { Currency = null }, cancel), settings.Insight);
+            return converted.Missing.Count > 0 ? WebErrors.Problem(400, ApiMetrics.Lacks(converted.Missing)) : Json(converted.Months.Select(m => WithUse(ApiMetrics.Of(m), m.Month)));
+        }
+        var months = await metrics.MonthsAsync(asked, cancel);
+        return Json(months.Select(m => WithUse(ApiMetrics.Of(m), m)));
+
+        ApiMetrics WithUse(ApiMetrics told, MetricsMonth month)
+        {
+            var totals = use.GetValueOrDefault(month.All.Month);
+            return told with { Wau = totals?.Wau, Mau = totals?.Mau, UnknownUse = totals?.UnknownUse };
+        }
     }
+
+    private static async Task<IResult> CohortsAsync(HttpRequest request, CohortQueries cohorts, RetentionSettings settings, CancellationToken cancel)
+    {
+        var (asked, wrong) = ApiCohorts.Request(request.Query, settings.Customers);
+        return asked is null ? WebErrors.Problem(400, wrong!) : Json(ApiCohorts.Of(await cohorts.ReadAsync(asked, cancel)));
+    }
+
+    private static async Task<IResult> RecoveryAsync(HttpRequest request, RecoveryQueries recovery, TimeProvider clock, CancellationToken cancel)
+    {
+        var (asked, wrong) = ApiRecovery.Request(request.Query, clock.GetUtcNow());
+        return asked is null ? WebErrors.Problem(400, wrong!) : Json(ApiRecovery.Of(await recovery.ReadAsync(asked, cancel), asked));
+    }
+
+    private static async Task<IResult> FlowReportAsync(string name, FlowQueries flows, CancellationToken cancel) => await flows.ReportAsync(Id(name), cancel) is var (report, definition, counted)
+        ? Json(ApiFlowReport.Of(report, definition, counted))
+        : WebErrors.Problem(404, $"There is no flow '{Id(name)}': neither the settings nor any run counted so far know it.");
 
     private static async Task<IResult> CountersAsync(IntakeCounters counters, CancellationToken cancel) => Json(await counters.ListAsync(cancel));
 

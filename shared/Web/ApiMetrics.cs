@@ -28,7 +28,8 @@ namespace RetentionFunctions.Web;
 /// <param name="MrrReactivation">Above 0 again after having churned.</param>
 /// <param name="MrrPaused">Less by pausing.</param>
 /// <param name="MrrResumed">More by the end of a pause.</param>
-/// <param name="MrrAtEnd">At the start plus all seven.</param>
+/// <param name="MrrExchange">With <c>currency=converted</c>: what the change of the rates did to the MRR at the start, with what rounding leaves over; else 0.</param>
+/// <param name="MrrAtEnd">At the start plus all seven and the exchange effect.</param>
 /// <param name="GrossMrrChurnRate">Churned and contraction ÷ MRR at the start.</param>
 /// <param name="NetMrrChurnRate">Gross less expansion.</param>
 /// <param name="Nrr">1 − net.</param>
@@ -42,11 +43,12 @@ namespace RetentionFunctions.Web;
 /// <param name="Closed">It is over, and so are the three days in which Stripe repeats events.</param>
 /// <param name="CorrectedAt">When an event of it came after it was closed; null where none did.</param>
 /// <param name="Formulas">Of each rate: its formula, numerator and denominator.</param>
+/// <param name="Rates">With <c>currency=converted</c>: units of this currency for one of each other; a customer counts once in each currency that they pay in. Else null.</param>
 public sealed record ApiMetrics(
     string Month, string Currency, int CustomersAtStart, int CustomersNew, int CustomersLost, int CustomersReturned, int CustomersAtEnd, int EarlyChurn, double? ChurnRate, double? RetentionRate,
     double? VoluntaryChurnRate, double? InvoluntaryChurnRate, long MrrAtStart, long MrrNew, long MrrExpansion, long MrrContraction, long MrrChurned, long MrrReactivation, long MrrPaused, long MrrResumed,
-    long MrrAtEnd, double? GrossMrrChurnRate, double? NetMrrChurnRate, double? Nrr, double? Grr, double? Arpa, double? Ltv, string? Band, string Formula, bool Mixed,
-    IReadOnlyDictionary<string, ApiTerm> Terms, bool Closed, DateTimeOffset? CorrectedAt, IReadOnlyDictionary<string, ApiRatio> Formulas)
+    long MrrExchange, long MrrAtEnd, double? GrossMrrChurnRate, double? NetMrrChurnRate, double? Nrr, double? Grr, double? Arpa, double? Ltv, string? Band, string Formula, bool Mixed,
+    IReadOnlyDictionary<string, ApiTerm> Terms, bool Closed, DateTimeOffset? CorrectedAt, IReadOnlyDictionary<string, ApiRatio> Formulas, IReadOnlyDictionary<string, decimal>? Rates)
 {
     /// <summary>Customers of all currencies with a sign-in or core use in the 7 days before the month's last sweep; null where none counted it.</summary>
     public int? Wau { get; init; }
@@ -57,21 +59,31 @@ public sealed record ApiMetrics(
     /// <summary>Those of whom no use was ever measured.</summary>
     public int? UnknownUse { get; init; }
 
-    internal static ApiMetrics Of(MetricsMonth month)
+    internal static ApiMetrics Of(MetricsMonth month) => Of(month, null);
+
+    internal static ApiMetrics Of(ConvertedMonth converted) => Of(converted.Month, converted.Rates);
+
+    private static ApiMetrics Of(MetricsMonth month, IReadOnlyDictionary<string, decimal>? rates)
     {
         var (m, cell) = (month.All, month.All.Cell);
         return new ApiMetrics(
             m.Month.ToString(), m.Currency, m.CustomersAtStart, cell.New, cell.Lost, cell.Returned, m.CustomersAtEnd, cell.Early, m.Churn.Value, 1 - m.Churn.Value,
             m.VoluntaryChurn.Value, m.InvoluntaryChurn.Value, m.MrrAtStart, cell.MrrNew, cell.MrrExpansion, cell.MrrContraction, cell.MrrChurned, cell.MrrReactivation, cell.MrrPaused, cell.MrrResumed,
-            m.MrrAtEnd, m.GrossMrrChurn.Value, m.NetMrrChurn.Value, m.Nrr.Value, m.Grr.Value, m.Arpa.Value, m.Churn.Value is > 0 and var churn ? m.Arpa.Value / churn : null,
+            m.MrrExchange, m.MrrAtEnd, m.GrossMrrChurn.Value, m.NetMrrChurn.Value, m.Nrr.Value, m.Grr.Value, m.Arpa.Value, m.Churn.Value is > 0 and var churn ? m.Arpa.Value / churn : null,
             month.IsMixed || m.Churn.Value is not { } rate ? null : Words.Of(ChurnBands.Of(rate, month.Terms.Keys.FirstOrDefault())), Words.Of(m.Formula), month.IsMixed,
             month.Terms.OrderBy(t => t.Key).ToDictionary(t => Words.Of(t.Key), t => ApiTerm.Of(t.Value, t.Key)), month.IsClosed, month.CorrectedAt,
-            MetricFormulas.All.ToDictionary(f => f.Name, f => new ApiRatio(f.Text(m.Formula), f.Of(m).Numerator, f.Of(m).Denominator)));
+            MetricFormulas.All.ToDictionary(f => f.Name, f => new ApiRatio(f.Text(m.Formula), f.Of(m).Numerator, f.Of(m).Denominator)), rates);
     }
 
+    /// <summary>The rates that are missing, in a sentence: by currency the months.</summary>
+    internal static string Lacks(IReadOnlyList<MissingRate> missing) => string.Join(" ", missing.GroupBy(m => m.Currency, StringComparer.Ordinal).Select(currency => currency.Min(m => m.Month) is var first && currency.Max(m => m.Month) is var last
+        ? $"No rate of {currency.Key.ToUpperInvariant()} is known for {(first == last ? $"{first}" : $"{first} to {last}")}: add one to insight.rates that begins by {first}-01." : ""));
+
     /// <summary>The months that a query asks for (<c>from, to, formula, currency</c>), or what is wrong with it. Shared with the page.</summary>
-    internal static (MetricsRequest? Request, string? Wrong) Request(IQueryCollection query, DateTimeOffset now)
+    internal static (MetricsRequest? Request, string? Wrong) Request(IQueryCollection query, DateTimeOffset now, InsightSettings settings)
     {
+        if (query["currency"] == Insight.MetricsRequest.Converted && settings.Currency is null)
+            return (null, "There is no currency to convert into: set insight.currency, and insight.rates for the others.");
         var request = new MetricsRequest(Insight.MetricsRequest.FirstOfYear(Customers.Month.Of(now)), Customers.Month.Of(now), ChurnFormula.Standard, null);
         if (query["to"].ToString() is { Length: > 0 } to)
         {

@@ -258,6 +258,10 @@ public sealed record ApiSystem(
         s.Backups.Count > 0 ? s.Backups[0].At : null);
 }
 
+/// <summary>What becomes of figures that are to be counted again.</summary>
+/// <param name="State"><c>counting</c>: the job <c>summaries</c> does it; <c>GET /api/v1/system</c> says when it is done.</param>
+public sealed record ApiCounting(string State);
+
 /// <summary>What becomes of a customer who is to be erased.</summary>
 /// <param name="State"><c>erasing</c>: the job <c>erase</c> does it; <c>GET /api/v1/system</c> says when it is done.</param>
 public sealed record ApiErasure(string State);

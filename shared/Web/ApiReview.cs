@@ -9,7 +9,9 @@ namespace RetentionFunctions.Web;
 /// <param name="Sections">In the order of the meeting, with how many minutes each takes.</param>
 /// <param name="Churn">The month by currency, as <c>/api/v1/metrics</c> has it.</param>
 /// <param name="Before">The month before, the same.</param>
-/// <param name="Cohorts">Who joined lately.</param>
+/// <param name="Joined">Who joined lately.</param>
+/// <param name="Cohorts">How they hold: retention by months after the first payment, newest first, as <c>/api/v1/cohorts</c> has it.</param>
+/// <param name="CohortAverage">The weighted average of all cohorts, by months after the first.</param>
 /// <param name="Leaving">Why people left, by currency.</param>
 /// <param name="Flows">What each flow did in the month.</param>
 /// <param name="Experiments">Empty until there are any.</param>
@@ -17,14 +19,16 @@ namespace RetentionFunctions.Web;
 /// <param name="Carried">Decided before, and open when the month ended.</param>
 /// <param name="Actions">Decided in this review.</param>
 public sealed record ApiReview(
-    string Month, bool Over, IReadOnlyList<ReviewSection> Sections, IReadOnlyList<ApiMetrics> Churn, IReadOnlyList<ApiMetrics> Before, IReadOnlyList<ApiJoined> Cohorts, IReadOnlyList<ApiLeaving> Leaving,
+    string Month, bool Over, IReadOnlyList<ReviewSection> Sections, IReadOnlyList<ApiMetrics> Churn, IReadOnlyList<ApiMetrics> Before, IReadOnlyList<ApiJoined> Joined, IReadOnlyList<ApiCohort> Cohorts, IReadOnlyList<double?> CohortAverage, IReadOnlyList<ApiLeaving> Leaving,
     IReadOnlyList<ApiReviewFlow> Flows, IReadOnlyList<object> Experiments, IReadOnlyList<ApiIndicator> Indicators, IReadOnlyList<ApiAction> Carried, IReadOnlyList<ApiAction> Actions)
 {
     internal static ApiReview Of(Review review) => new(
         review.Month.ToString(), review.IsOver, ReviewSection.All, [.. review.Currencies.Select(c => ApiMetrics.Of(c.Now))], [.. review.Currencies.Where(c => c.Before is not null).Select(c => ApiMetrics.Of(c.Before!))],
         [.. review.Currencies.SelectMany(c => c.Joined).Select(m => new ApiJoined(m.All.Month.ToString(), m.All.Currency, m.All.Cell.New, m.All.Cell.Early, m.All.EarlyChurn.Value))],
+        [.. review.RecentCohorts.Select(r => ApiCohort.Of(r, Math.Min(Review.CohortMonths, review.Cohorts!.Months)))],
+        [.. Enumerable.Range(0, review.Cohorts is { } all ? all.Months + 1 : 0).Select(k => review.Cohorts!.At(k)?.Value)],
         [.. review.Currencies.Select(c => new ApiLeaving(c.Now.All.Currency, c.Now.All.Cell.Lost - c.Now.All.Cell.LostInvoluntary, c.Now.All.Cell.LostInvoluntary, []))],
-        [.. review.Flows.Select(f => new ApiReviewFlow(f.Flow, f.Started, f.HeldOut, f.Ended, f.Reached, Words.Of(f.Outcome)))], [],
+        [.. review.Flows.Select(f => new ApiReviewFlow(f.Flow, f.Started, f.HeldOut, f.Ended, f.Reached, Words.Of(f.Outcome), f.Lift))], [],
         [.. review.Indicators.Select(i => new ApiIndicator(i.Name, i.Definition, Value(i.Now), Value(i.Before), i.IsCount ? "count" : "rate", i.Direction switch { > 0 => "better", < 0 => "worse", 0 => "same", _ => null }))],
         [.. review.Carried.Select(ApiAction.Of)], [.. review.Actions.Select(ApiAction.Of)]);
 
@@ -53,7 +57,8 @@ public sealed record ApiLeaving(string Currency, int Voluntary, int Involuntary,
 /// <param name="Ended">Runs ended that were not held out.</param>
 /// <param name="Reached">Of these, those that ended as the flow is meant to.</param>
 /// <param name="Outcome">How it is meant to end: <c>paid, returned</c>.</param>
-public sealed record ApiReviewFlow(string Flow, int Started, int HeldOut, int Ended, int Reached, string Outcome);
+/// <param name="Lift">What the comparison with those held out shows, of all time, in words; null where it was not counted yet.</param>
+public sealed record ApiReviewFlow(string Flow, int Started, int HeldOut, int Ended, int Reached, string Outcome, string? Lift);
 
 /// <summary>What runs ahead of churn.</summary>
 /// <param name="Name">Its name.</param>

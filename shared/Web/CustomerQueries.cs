@@ -86,26 +86,6 @@ public sealed class CustomerQueries(ITables tables)
     /// <summary>The sweeps of all days, oldest first.</summary>
     public async Task<IReadOnlyList<SweepResult>> SweepsAsync(CancellationToken cancel = default) => await tables.ListAsync<SweepResult>(Keys.Sweeps, cancel);
 
-    /// <summary>The invoices of these runs, by id; those without a row are not among them.</summary>
-    public async Task<IReadOnlyDictionary<string, Invoice>> InvoicesOfAsync(IEnumerable<Run> runs, CancellationToken cancel = default)
-    {
-        var invoices = new ConcurrentDictionary<string, Invoice>(StringComparer.Ordinal);
-        await Parallel.ForEachAsync(runs.Where(r => r.InvoiceId is not null), new ParallelOptions { MaxDegreeOfParallelism = BucketsAtOnce, CancellationToken = cancel }, async (run, token) =>
-        {
-            if (await tables.GetAsync<Invoice>(Keys.Invoice(run.Id.CustomerId, run.InvoiceId!), token) is { } found) invoices[run.InvoiceId!] = found.Value;
-        });
-        return invoices;
-    }
-
-    /// <summary>The activity of these customers by customer id.</summary>
-    public async Task<IReadOnlyDictionary<string, IReadOnlyList<Activity>>> ActivitiesOfAsync(IEnumerable<string> customerIds, CancellationToken cancel = default)
-    {
-        var found = new ConcurrentDictionary<string, IReadOnlyList<Activity>>(StringComparer.Ordinal);
-        await Parallel.ForEachAsync(customerIds.Distinct(StringComparer.Ordinal), new ParallelOptions { MaxDegreeOfParallelism = BucketsAtOnce, CancellationToken = cancel },
-            async (id, token) => found[id] = await tables.ListAsync<Activity>(Keys.Activities(id), token));
-        return found;
-    }
-
     /// <summary>What to call each of these customers: the name, else the e-mail address, else the id.</summary>
     public async Task<IReadOnlyDictionary<string, string>> NamesAsync(IEnumerable<string> customerIds, CancellationToken cancel = default)
     {

@@ -1,6 +1,7 @@
 using RetentionFunctions.Customers;
 using RetentionFunctions.Flows;
 using RetentionFunctions.Health;
+using RetentionFunctions.Insight;
 using RetentionFunctions.Intake;
 
 namespace RetentionFunctions.Web;
@@ -84,13 +85,13 @@ public sealed record Overview
     /// <summary>Those that may have gone.</summary>
     public required int PerhapsSent { get; init; }
 
-    /// <summary>Dunning runs that ended paid.</summary>
+    /// <summary>Dunning runs whose invoice was paid in time, of those whose time was over in the last <see cref="Days"/> days (<see cref="FlowResults"/>), as counted last night.</summary>
     public required Share Recovered { get; init; }
 
     /// <summary>What their invoices were due, by currency, the largest first.</summary>
     public required IReadOnlyList<KeyValuePair<string, long>> RecoveredAmounts { get; init; }
 
-    /// <summary>The reactivation rate of win-back (<see cref="ReturnRate"/>).</summary>
+    /// <summary>The reactivation rate of win-back, of the same time.</summary>
     public required Share Returned { get; init; }
 
     /// <summary>The same of those who were held out; of nobody where there is no hold-out.</summary>
@@ -99,13 +100,6 @@ public sealed record Overview
     /// <summary>What came in and was only counted, by name, the most frequent first.</summary>
     public required IReadOnlyList<KeyValuePair<string, long>> OnlyCounted { get; init; }
 
-    /// <summary>The flow of a run that is about a failed payment.</summary>
-    internal static bool IsDunning(Run run) => run.Definition.Trigger == FlowTrigger.FailedPayment;
-
-    /// <summary>Those dunning runs that ended paid in time to be shown: whose invoices say the amount.</summary>
-    internal static IEnumerable<Run> RecoveredRuns(IEnumerable<Run> runs, DateTimeOffset now) =>
-        runs.Where(r => EndedLately(r, now) && IsDunning(r) && r.Outcome == RunOutcome.Paid);
-
     internal static Overview Of(OverviewRows rows, TimeZoneInfo zone, DateTimeOffset now)
     {
         var today = Day(now, zone);
@@ -113,10 +107,9 @@ public sealed record Overview
         var failing = current.Where(c => c.FailingInvoices.Count > 0).Order(CustomerQueries.Comparer(CustomerSort.Mrr)).ToList();
         var ended = rows.Runs.Where(r => EndedLately(r, now)).ToList();
         var steps = rows.Runs.Where(r => !r.Preview).SelectMany(r => r.Sent).Where(s => s.At > now.AddDays(-Days)).ToList();
-        var recovered = RecoveredRuns(rows.Runs, now).ToList();
         // A folder that only looked at the real clock before its demo has a sweep that is yet to come.
         var sweeps = rows.Sweeps.Where(s => s.At <= now).OrderBy(s => s.At).ToList();
-        var returns = ReturnRate.Of(rows, now);
+        var (dunning, winBack) = (rows.Flows.Where(f => f.Latest.Trigger == FlowTrigger.FailedPayment).ToList(), rows.Flows.Where(f => f.Latest.Trigger == FlowTrigger.Inactivity).ToList());
         var names = rows.Customers.ToDictionary(c => c.Id, c => c.Name ?? c.Email ?? c.Id, StringComparer.Ordinal);
         var notes = rows.Notes.Where(n => n.Note.DoneAt is null && n.Note.At > now.AddDays(-NoteDays)).OrderByDescending(n => n.Note.At).ThenBy(n => n.Note.Id, StringComparer.Ordinal).ToList();
         return new Overview
@@ -140,13 +133,15 @@ public sealed record Overview
             Previews = rows.Runs.Count(r => r.Preview && (r.EndedAt is null || r.EndedAt > now.AddDays(-Days))),
             Sent = steps.Count(s => s.Result == MailResult.Accepted),
             PerhapsSent = steps.Count(s => s.Result == MailResult.Unknown),
-            Recovered = new Share(recovered.Count, ended.Count(r => IsDunning(r) && r.Outcome != RunOutcome.HeldOut)),
-            RecoveredAmounts = Largest(recovered.Select(r => r.InvoiceId is { } id ? rows.Invoices.GetValueOrDefault(id)?.Latest : null).OfType<InvoiceSnapshot>().Select(i => new KeyValuePair<string, long>(i.Currency, i.AmountDue))),
-            Returned = returns.Treated,
-            ReturnedHeldOut = returns.HeldOut,
+            Recovered = Shown(dunning.Select(f => f.LatelyTreated)),
+            RecoveredAmounts = Largest(dunning.SelectMany(f => f.LatelyPaid)),
+            Returned = Shown(winBack.Select(f => f.LatelyTreated)),
+            ReturnedHeldOut = Shown(winBack.Select(f => f.LatelyHeld)),
             OnlyCounted = [.. rows.Counts.Where(c => c.On > today.AddDays(-Days)).GroupBy(c => c.Name, StringComparer.Ordinal).Select(g => KeyValuePair.Create(g.Key, g.Sum(c => c.Count))).OrderByDescending(c => c.Value).ThenBy(c => c.Key, StringComparer.Ordinal)],
         };
     }
+
+    private static Share Shown(IEnumerable<FlowSide> sides) => sides.Aggregate(new FlowSide(), (a, b) => a + b).Rate is var rate ? new Share((int)rate.Numerator, (int)rate.Denominator) : new Share(0, 0);
 
     private static bool EndedLately(Run run, DateTimeOffset now) => !run.Preview && run.Status == RunStatus.Ended && run.EndedAt > now.AddDays(-Days);
 
@@ -182,17 +177,16 @@ internal sealed record OverviewRows
 
     public IReadOnlyList<SweepResult> Sweeps { get; init; } = [];
 
-    public IReadOnlyDictionary<string, Invoice> Invoices { get; init; } = new Dictionary<string, Invoice>();
-
     public IReadOnlyList<DailyCount> Counts { get; init; } = [];
 
-    /// <summary>Of the customers whose return may count, by customer.</summary>
-    public IReadOnlyDictionary<string, IReadOnlyList<Activity>> Activities { get; init; } = new Dictionary<string, IReadOnlyList<Activity>>();
+    /// <summary>What all flows did and brought, as counted last night.</summary>
+    public IReadOnlyList<FlowTally> Flows { get; init; } = [];
 
-    public static async Task<OverviewRows> ReadAsync(CustomerQueries queries, IntakeCounters counters, DateTimeOffset now, CancellationToken cancel)
+    public static async Task<OverviewRows> ReadAsync(CustomerQueries queries, FlowQueries flows, IntakeCounters counters, CancellationToken cancel)
     {
         var (customers, runs, notes, sweeps, counts) = (queries.AllAsync(cancel), queries.AllRunsAsync(cancel), queries.AllNotesAsync(cancel), queries.SweepsAsync(cancel), counters.ListAsync(cancel));
-        await Task.WhenAll(customers, runs, notes, sweeps, counts);
+        var tallies = flows.TalliesAsync(cancel);
+        await Task.WhenAll(customers, runs, notes, sweeps, counts, tallies);
         return new OverviewRows
         {
             Customers = await customers,
@@ -200,8 +194,7 @@ internal sealed record OverviewRows
             Notes = await notes,
             Sweeps = await sweeps,
             Counts = await counts,
-            Invoices = await queries.InvoicesOfAsync(Overview.RecoveredRuns(await runs, now), cancel),
-            Activities = await queries.ActivitiesOfAsync(ReturnRate.Counted(await runs, now).Select(r => r.Id.CustomerId), cancel),
+            Flows = (await tallies).Tallies,
         };
     }
 }

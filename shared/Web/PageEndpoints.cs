@@ -36,8 +36,11 @@ internal static class PageEndpoints
         pages.MapMethods("/customers/{id}", Look, CustomerAsync);
         pages.MapMethods("/runs", Look, RunsAsync);
         pages.MapMethods("/flows", Look, FlowsAsync);
+        pages.MapMethods("/flows/{name}", Look, FlowAsync);
         pages.MapMethods("/metrics", Look, MetricsAsync);
         pages.MapMethods("/health", Look, HealthAsync);
+        pages.MapMethods("/cohorts", Look, CohortsAsync);
+        pages.MapMethods("/recovery", Look, RecoveryAsync);
         pages.MapMethods("/system", Look, SystemAsync);
         pages.MapMethods("/settings", Look, SettingsAsync);
         pages.MapMethods("/history", Look, HistoryAsync);
@@ -59,6 +62,8 @@ internal static class PageEndpoints
         pages.MapPost("/notes/done", NoteDoneAsync);
         pages.MapPost("/customers/erase", EraseAsync);
         pages.MapPost("/system/jobs", StartJobAsync);
+        pages.MapPost("/summaries/count", async (HttpContext context, SummaryQueries summaries) =>
+            Back(OwnPath(await FieldAsync(context, "back")), await summaries.CountAsync(context.RequestAborted) ? "counting" : "counting-already"));
         pages.MapPost("/system/restore", RestoreAsync);
         pages.MapPost("/clock/advance", AdvanceAsync);
     }
@@ -83,10 +88,10 @@ internal static class PageEndpoints
     internal static string OwnPath(string? address) =>
         address is ['/', not ('/' or '\\'), ..] && !address.Any(char.IsControl) ? address : "/";
 
-    private static async Task<IResult> OverviewAsync(HttpContext context, CustomerQueries queries, IntakeCounters counters, TimeProvider clock, RetentionSettings settings)
+    private static async Task<IResult> OverviewAsync(HttpContext context, CustomerQueries queries, FlowQueries flows, IntakeCounters counters, TimeProvider clock, RetentionSettings settings)
     {
         var now = clock.GetUtcNow();
-        var rows = await OverviewRows.ReadAsync(queries, counters, now, context.RequestAborted);
+        var rows = await OverviewRows.ReadAsync(queries, flows, counters, context.RequestAborted);
         var frame = await PageFrame.OfAsync(context);
         if (frame.Demo is { Playing: true }) context.Response.Headers.ContentSecurityPolicy = SecurityHeaders.PolicyOfProgress;
         return Render<OverviewPage>(new() { [nameof(OverviewPage.Frame)] = frame, [nameof(OverviewPage.O)] = Overview.Of(rows, SendTime.Zone(null, settings.Product.TimeZone), now) });
@@ -143,6 +148,31 @@ internal static class PageEndpoints
         [nameof(FlowsPage.Mode)] = settings.Flows.Mode,
     });
 
+    private static async Task<IResult> FlowAsync(string name, HttpContext context, FlowQueries flows)
+    {
+        if (await flows.ReportAsync(ApiEndpoints.Id(name), context.RequestAborted) is not var (report, definition, counted)) return NotThere("There is no such flow: neither the settings nor any run counted so far know it.");
+        return Render<FlowPage>(new()
+        {
+            [nameof(FlowPage.Frame)] = await PageFrame.OfAsync(context),
+            [nameof(FlowPage.Report)] = report,
+            [nameof(FlowPage.Definition)] = definition,
+            [nameof(FlowPage.Counted)] = counted,
+        });
+    }
+
+    private static async Task<IResult> RecoveryAsync(HttpContext context, RecoveryQueries recovery, TimeProvider clock)
+    {
+        var (request, wrong) = ApiRecovery.Request(context.Request.Query, clock.GetUtcNow());
+        if (request is null) throw new BadHttpRequestException(wrong!);
+        // All currencies: the page leads from one to the other.
+        return Render<RecoveryPage>(new()
+        {
+            [nameof(RecoveryPage.Frame)] = await PageFrame.OfAsync(context),
+            [nameof(RecoveryPage.Request)] = request,
+            [nameof(RecoveryPage.Counted)] = await recovery.ReadAsync(request with { Currency = null }, context.RequestAborted),
+        });
+    }
+
     private static async Task<IResult> SystemAsync(HttpContext context, SystemQueries queries, WebActions actions) => Render<SystemPage>(new()
     {
         [nameof(SystemPage.Frame)] = await PageFrame.OfAsync(context),
@@ -151,10 +181,10 @@ internal static class PageEndpoints
         [nameof(SystemPage.How)] = actions.Backups.How,
     });
 
-    private static async Task<IResult> MetricsAsync(HttpContext context, MetricsQueries metrics, HealthQueries health, TimeProvider clock)
+    private static async Task<IResult> MetricsAsync(HttpContext context, MetricsQueries metrics, HealthQueries health, RetentionSettings settings, TimeProvider clock)
     {
         var query = context.Request.Query;
-        var (request, wrong) = ApiMetrics.Request(query, clock.GetUtcNow());
+        var (request, wrong) = ApiMetrics.Request(query, clock.GetUtcNow(), settings.Insight);
         if (request is null) throw new BadHttpRequestException(wrong!);
         // All currencies: the page leads from one to the other.
         return Render<MetricsPage>(new()
@@ -163,6 +193,7 @@ internal static class PageEndpoints
             [nameof(MetricsPage.Request)] = request,
             [nameof(MetricsPage.All)] = await metrics.MonthsAsync(request with { Currency = null }, context.RequestAborted),
             [nameof(MetricsPage.Use)] = await health.OfMonthsAsync(request.From, request.To, context.RequestAborted),
+            [nameof(MetricsPage.Settings)] = settings.Insight,
             [nameof(MetricsPage.Told)] = Month.TryParse(query["month"].ToString(), out var told) ? told : null,
         });
     }
@@ -173,6 +204,19 @@ internal static class PageEndpoints
         [nameof(HealthPage.R)] = await health.ReadAsync(context.RequestAborted),
         [nameof(HealthPage.Settings)] = settings,
     });
+    private static async Task<IResult> CohortsAsync(HttpContext context, CohortQueries cohorts, RetentionSettings settings)
+    {
+        var query = context.Request.Query;
+        var (request, wrong) = ApiCohorts.Request(query, settings.Customers);
+        if (request is null) throw new BadHttpRequestException(wrong!);
+        return Render<CohortsPage>(new()
+        {
+            [nameof(CohortsPage.Frame)] = await PageFrame.OfAsync(context),
+            [nameof(CohortsPage.C)] = await cohorts.ReadAsync(request, context.RequestAborted),
+            [nameof(CohortsPage.Splits)] = CustomerTraits.Names(settings.Customers),
+            [nameof(CohortsPage.Value)] = query["value"].ToString(),
+        });
+    }
 
     private static async Task<IResult> SettingsAsync(HttpContext context, RetentionSettings settings, IConfiguration configuration) => Render<SettingsPage>(new()
     {

@@ -89,6 +89,7 @@ public sealed record PageFrame
                 "action-done" => "The action is done.",
                 "action-open" => "The action is open again.",
                 "reading" => "The history is being read.",
+                "counting" => "The figures are being counted again. Load the page again in a moment.",
                 _ => null,
             },
             NotDone = request.Query["done"].ToString() switch
@@ -101,6 +102,7 @@ public sealed record PageFrame
                 "reads-already" => "The history is being read already.",
                 "action-there" => "That action stands there already.",
                 "no-action" => "That action was not there any more.",
+                "counting-already" => "The figures are being counted already.",
                 "gone" => "That message was not there any more.",
                 _ => null,
             },

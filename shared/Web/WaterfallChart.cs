@@ -1,4 +1,4 @@
-using RetentionFunctions.Customers;
+using RetentionFunctions.Insight;
 
 namespace RetentionFunctions.Web;
 
@@ -51,9 +51,14 @@ internal sealed record WaterfallChart(IReadOnlyList<WaterfallBar> Bars, IReadOnl
             bars.Add(new WaterfallBar(name, amount, kind, Left + (place * bars.Count) + ((place - Width) / 2), Math.Min(Y(to), Bottom - LeastHeight), Math.Max(LeastHeight, Y(Math.Max(from, floor)) - Y(to))));
     }
 
-    /// <summary>The seven movements of a month, as they are called on the page.</summary>
-    public static IReadOnlyList<(string Name, long Amount)> Movements(MonthCell cell) =>
-    [
-        ("New", cell.MrrNew), ("Expansion", cell.MrrExpansion), ("Reactivation", cell.MrrReactivation), ("Resumed", cell.MrrResumed), ("Contraction", cell.MrrContraction), ("Churned", cell.MrrChurned), ("Paused", cell.MrrPaused),
-    ];
+    /// <summary>The seven movements of a month and the exchange effect, as they are called on the page.</summary>
+    public static IReadOnlyList<(string Name, long Amount)> Movements(MonthMetrics month)
+    {
+        var cell = month.Cell;
+        return
+        [
+            ("New", cell.MrrNew), ("Expansion", cell.MrrExpansion), ("Reactivation", cell.MrrReactivation), ("Resumed", cell.MrrResumed), ("Contraction", cell.MrrContraction), ("Churned", cell.MrrChurned), ("Paused", cell.MrrPaused),
+            ("Exchange", month.MrrExchange),
+        ];
+    }
 }

@@ -40,6 +40,10 @@ public static class WebPipeline
         services.TryAddSingleton<HealthQueries>();
         services.TryAddSingleton<ReviewActions>();
         services.TryAddSingleton<ReviewQueries>();
+        services.TryAddSingleton<SummaryQueries>();
+        services.TryAddSingleton<CohortQueries>();
+        services.TryAddSingleton<FlowQueries>();
+        services.TryAddSingleton<RecoveryQueries>();
         // A monotonic clock, not the product's: on the simulated clock, which stands still, a minute would never pass.
         services.TryAddSingleton(new SessionClock(TimeProvider.System));
         services.TryAddSingleton(new FailedKeys(() => Environment.TickCount64));

@@ -25,6 +25,13 @@ public sealed record Review
     /// <summary>Each flow that did anything in the month.</summary>
     public required IReadOnlyList<ReviewFlow> Flows { get; init; }
 
+    /// <summary>All cohorts by customers, as they were last counted; null where nobody asked for them.</summary>
+    public Cohorts? Cohorts { get; init; }
+
+    /// <summary>Those who first paid in the last months of the review, newest first.</summary>
+    public IEnumerable<CohortRow> RecentCohorts =>
+        Cohorts is null ? [] : Cohorts.Groups.SelectMany(g => g.Rows).Where(r => r.Month <= Month && r.Month > Month.Plus(-CohortMonths)).OrderByDescending(r => r.Month);
+
     /// <summary>What runs ahead of churn, against the month before.</summary>
     public required IReadOnlyList<ReviewIndicator> Indicators { get; init; }
 
@@ -71,6 +78,9 @@ public sealed record ReviewCurrency(MetricsMonth Now, MetricsMonth? Before, IRea
 /// <param name="Outcome">What the flow is for.</param>
 public sealed record ReviewFlow(string Flow, int Started, int HeldOut, int Ended, int Reached, RunOutcome Outcome)
 {
+    /// <summary>What the comparison with those held out shows, of all time, in a sentence or two; null where it was not counted yet.</summary>
+    public string? Lift { get; init; }
+
     internal static IReadOnlyList<ReviewFlow> Of(Month month, IReadOnlyList<RunGlance> runs) =>
     [
         .. runs.Where(r => !r.Preview).GroupBy(r => r.Id.Flow, StringComparer.Ordinal).OrderBy(g => g.Key, StringComparer.Ordinal).Select(flow =>

@@ -7,8 +7,8 @@ using RetentionFunctions.Storage;
 
 namespace RetentionFunctions.Insight;
 
-/// <summary>Reads what a review tells: the sums of the buckets, the sweeps of two months, the runs, the actions.</summary>
-public sealed class ReviewQueries(ITables tables, MetricsQueries metrics, HealthQueries health, ReviewActions actions, RetentionSettings settings, TimeProvider clock)
+/// <summary>Reads what a review tells: the sums of the buckets, the sweeps of two months, the runs, the actions, and what was counted at night of cohorts and flows.</summary>
+public sealed class ReviewQueries(ITables tables, MetricsQueries metrics, HealthQueries health, CohortQueries cohorts, FlowQueries flows, ReviewActions actions, RetentionSettings settings, TimeProvider clock)
 {
     private const int AtOnce = 32;
 
@@ -22,8 +22,12 @@ public sealed class ReviewQueries(ITables tables, MetricsQueries metrics, Health
         var sweeps = health.SweepsAsync(DateOnly.FromDateTime(month.Plus(-1).Start.UtcDateTime).AddDays(-1), DateOnly.FromDateTime(month.End.UtcDateTime), cancel);
         var runs = RunsAsync(cancel);
         var all = actions.AllAsync(cancel);
-        await Task.WhenAll(months, sweeps, runs, all);
-        return Review.Of(month, await months, await sweeps, await runs, await all, clock.GetUtcNow());
+        var held = cohorts.ReadAsync(new CohortRequest(CohortMeasure.Customers, null, null), cancel);
+        var tallies = flows.TalliesAsync(cancel);
+        await Task.WhenAll(months, sweeps, runs, all, held, tallies);
+        var review = Review.Of(month, await months, await sweeps, await runs, await all, clock.GetUtcNow());
+        var counted = (await tallies).Tallies;
+        return review with { Cohorts = await held, Flows = [.. review.Flows.Select(f => f with { Lift = LiftOf(f.Flow, counted) })] };
     }
 
     /// <summary>The line of the week that ended with the latest sweep; null before there is anything to compare.</summary>
@@ -35,6 +39,10 @@ public sealed class ReviewQueries(ITables tables, MetricsQueries metrics, Health
 
     /// <summary>What became of an e-mail of the review; null where it was not begun.</summary>
     public async Task<MailRecord?> MailAsync(string occasion, CancellationToken cancel = default) => (await tables.GetAsync<MailRecord>(Keys.ReviewMail(occasion), cancel))?.Value;
+
+    // What may be said of a flow, of all time: a month has too few customers.
+    private string? LiftOf(string flow, IReadOnlyList<FlowTally> tallies) =>
+        tallies.FirstOrDefault(t => t.Name == flow) is { } tally ? FlowReport.Of(tally, settings.Flows.Definitions.GetValueOrDefault(flow)).Text() : null;
 
     private async Task<IReadOnlyList<RunGlance>> RunsAsync(CancellationToken cancel)
     {

@@ -28,7 +28,7 @@ public static class StripeReader
 
         StripeFact fact = type switch
         {
-            "customer.created" or "customer.updated" => new CustomerChanged(stamp, Customer(), Profile(about)),
+            "customer.created" or "customer.updated" => new CustomerChanged(stamp, Customer(), Profile(about, settings)),
             "customer.deleted" => new CustomerDeleted(stamp, Customer()),
             "customer.subscription.created" or "customer.subscription.updated" or "customer.subscription.deleted" or "customer.subscription.paused"
                 or "customer.subscription.resumed" or "customer.subscription.trial_will_end" => new SubscriptionChanged(
@@ -59,7 +59,7 @@ public static class StripeReader
         return fact;
     }
 
-    internal static StripeProfile Profile(StripeObject customer)
+    internal static StripeProfile Profile(StripeObject customer, CustomerSettings settings)
     {
         var locales = customer.List("preferred_locales");
         return new StripeProfile
@@ -73,6 +73,7 @@ public static class StripeReader
             CreatedAt = customer.Time("created"),
             TimeZone = TimeZone(customer.Metadata("timezone", "timeZone", "time_zone", "tz")),
             UserId = customer.Metadata("userId", "user_id"),
+            Traits = CustomerTraits.Of(settings, name => customer.Metadata(name)),
             Card = PaymentReading.CardOfCustomer(customer),
         };
     }

@@ -124,6 +124,7 @@ internal static class CostDocument
             - **Telemetry.** `host.json` logs no line for an execution that went well. Traces are to be sampled (`OTEL_TRACES_SAMPLER=parentbased_traceidratio`, `OTEL_TRACES_SAMPLER_ARG=0.1`); a daily cap bounds the rest.
             - **Storage** grows by {{Number(sheet.Workload("megabytesPerYear"), "0.0")}} MB and {{Whole(sheet.Workload("rowsPerYear"))}} rows for each customer and year, more than half of it the daily scores with their reasons, most of the rest the markers by which each app event counts once. Nothing is deleted, so the second year costs twice that line.
             - **Nightly export:** all rows are read, `rows ÷ 1,000` requests, and {{Number(sheet.Workload("exportShare") * 100, "0")}} % of their bytes kept for {{Number(sheet.Workload("exportDays"), "0")}} days. **Reconcile:** three days of events, one table request each.
+            - **Summaries** (cohorts, recovery, reports of flows) at night: six ranges of each bucket, and as if every row of six summaries were read and written, though only what changed is.
             - **Not in it:** e-mail (SendGrid), Stripe's own fees, taxes, traffic out of Azure (100 GB a month are free), and everything that a dead letter or an attack brings.
 
             """);

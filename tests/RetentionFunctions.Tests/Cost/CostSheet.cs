@@ -43,6 +43,10 @@ internal sealed class CostSheet
     private const double InvoicesPerYear = 12;
     private const double QueryRows = 1000;
 
+    // Of each bucket at night: all nouns that summaries may read, and more summaries than there are.
+    private const double SummaryRanges = 5;
+    private const double SummariesMost = 6;
+
     // Timers: every quarter of an hour, and once a night.
     private const double TimerRuns = 96 + 1;
     private const double TimerTableRequests = 96 * 5;
@@ -90,7 +94,9 @@ internal sealed class CostSheet
         var identify = Workload("identifyShare");
         var events = (stripe * counted.StripeMean.Tables) + (app * (1 - identify) * counted.Alone.Tables) + (app * identify * counted.Identify.Tables) + (reports * counted.Mail.Tables);
         var sweep = Days * ((Buckets * (1 + CountedStory.ReadsOfBucket + Math.Floor(customers * InvoicesPerYear / Buckets / QueryRows))) + (customers * counted.SweptTables) + counted.SweepEnd.Tables);
-        var night = Days * ((rows / QueryRows) + Buckets + TimerTableRequests + (3 * stripe / Days));
+        // Summaries: of each bucket all ranges they may read, hardly fewer rows than a year's invoices and e-mails, and each summary's row read and written.
+        var summaries = Days * Buckets * (1 + SummaryRanges + (2 * SummariesMost) + Math.Floor(customers * InvoicesPerYear / Buckets / QueryRows));
+        var night = Days * ((rows / QueryRows) + Buckets + TimerTableRequests + (3 * stripe / Days)) + summaries;
         var pages = (Workload("overviewViews") * counted.Pages["/"].Tables) + (Workload("customerViews") * counted.Pages["/customers/{id}"].Tables);
 
         return new Month

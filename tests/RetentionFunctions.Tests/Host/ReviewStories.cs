@@ -102,7 +102,11 @@ public sealed partial class ReviewStories
         Assert.Equal((1, 3), ((int)json["churn"]![0]!["customersLost"]!, (int)json["churn"]![0]!["customersAtStart"]!));
         Assert.Equal("2026-01", (string)json["before"]![0]!["month"]!);
         Assert.Equal((1, 0), ((int)json["leaving"]![0]!["voluntary"]!, (int)json["leaving"]![0]!["involuntary"]!));
-        Assert.Equal(("2026-01", 3), ((string)json["cohorts"]![1]!["month"]!, (int)json["cohorts"]![1]!["joined"]!));
+        Assert.Equal(("2026-01", 3), ((string)json["joined"]![1]!["month"]!, (int)json["joined"]![1]!["joined"]!));
+        // Three first paid in January; one of them left in February.
+        Assert.Equal([1, 2 / 3.0], json["cohorts"]!.AsArray().Single()!["retention"]!.AsArray().Select(r => (double)r!));
+        Assert.Equal(2 / 3.0, (double)json["cohortAverage"]![1]!);
+        Assert.Contains("Nobody is held out, so nobody can say what would have happened without the flow.", (string)json["flows"]![0]!["lift"]!);
         Assert.Empty(json["experiments"]!.AsArray());
         Assert.Equal(["wauMau", "movedDown", "movedUp", "failedPayments", "unopenedMail", "tickets"], json["indicators"]!.AsArray().Select(i => (string)i!["name"]!));
         // The latest is the last month that is over.

@@ -176,7 +176,7 @@ public class MonthsTests
     private static readonly Month January = Month.Of(Start), February = January.Plus(1), March = January.Plus(2);
 
     // Events that say what was before them, so that nobody's past is made longer by them; two subscriptions, pauses, yearly plans.
-    private static Gen<SubscriptionSnapshot[]> RandomLife { get; } =
+    internal static Gen<SubscriptionSnapshot[]> RandomLife { get; } =
         (from day in Gen.Choose(1, 240)
          from status in Gen.Elements("incomplete", "trialing", "active", "active", "active", "past_due", "unpaid", "paused", "canceled")
          from mrr in Gen.Choose(0, 3)

@@ -1,12 +1,15 @@
+using Microsoft.Extensions.Logging.Abstractions;
 using RetentionFunctions.Customers;
 using RetentionFunctions.Email;
 using RetentionFunctions.Flows;
 using RetentionFunctions.Health;
 using RetentionFunctions.Insight;
+using RetentionFunctions.Jobs;
 using RetentionFunctions.Settings;
 using RetentionFunctions.Storage;
 using RetentionFunctions.Tests.Email;
 using RetentionFunctions.Tests.Support;
+using RetentionFunctions.Tests.Web;
 
 namespace RetentionFunctions.Tests.Insight;
 
@@ -200,7 +203,9 @@ public sealed class ReviewTests
     }
 
     private static ReviewQueries Queries(FakeTables tables, RetentionSettings settings, StandingClock clock) =>
-        new(tables, new MetricsQueries(tables, clock), new HealthQueries(tables, settings, clock), new ReviewActions(tables, clock), settings, clock);
+        new(tables, new MetricsQueries(tables, clock), new HealthQueries(tables, settings, clock), new CohortQueries(Summaries(tables, clock)), new FlowQueries(Summaries(tables, clock), settings), new ReviewActions(tables, clock), settings, clock);
+
+    private static SummaryQueries Summaries(FakeTables tables, StandingClock clock) => new(tables, new JobRunner(tables, new HostedPipeline.KeptMessages(), [], clock, NullLogger<JobRunner>.Instance), clock);
 
     private sealed class Mailer(bool deduplicates) : IMailer
     {

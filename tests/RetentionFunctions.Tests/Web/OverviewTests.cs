@@ -2,6 +2,7 @@ using System.Net;
 using RetentionFunctions.Customers;
 using RetentionFunctions.Flows;
 using RetentionFunctions.Health;
+using RetentionFunctions.Insight;
 using RetentionFunctions.Intake;
 using RetentionFunctions.Storage;
 using RetentionFunctions.Web;
@@ -65,22 +66,23 @@ public class OverviewTests
     }
 
     [Fact]
-    public void Recovered_is_dunning_ended_paid_over_all_dunning_that_ended_with_what_was_due()
+    public void What_dunning_and_win_back_brought_lately_is_what_their_own_pages_say()
     {
-        var invoice = new Invoice { Id = "in_1", Latest = new InvoiceSnapshot { InvoiceId = "in_1", Change = InvoiceChange.Paid, AmountDue = 4900, Currency = "usd", CreatedAt = Now } };
+        FlowTally Flow(string name, FlowTrigger trigger) => new() { Name = name, Latest = new FlowDefinition { Trigger = trigger } };
         var overview = Of(new OverviewRows
         {
-            Runs =
+            Flows =
             [
-                Dunning("a", RunOutcome.Paid) with { InvoiceId = "in_1" }, Dunning("b", RunOutcome.Completed), Dunning("held", RunOutcome.HeldOut),
-                Dunning("listed", RunOutcome.Paid) with { Preview = true }, Dunning("old", RunOutcome.Paid) with { EndedAt = Now.AddDays(-31) }, Dunning("open", null),
-                WinBack("c", RunOutcome.Returned), WinBack("d", RunOutcome.Completed), WinBack("e", RunOutcome.Canceled),
+                Flow("dunning", FlowTrigger.FailedPayment) with { LatelyTreated = new FlowSide(1, 1, 4, 2), LatelyHeld = new FlowSide(1, 0, 0, 0), LatelyPaid = new Dictionary<string, long> { ["usd"] = 4900 } },
+                Flow("win-back", FlowTrigger.Inactivity) with { LatelyTreated = new FlowSide(1, 7, 1, 0), LatelyHeld = new FlowSide(0, 2, 0, 0) },
+                Flow("win-back-2", FlowTrigger.Inactivity) with { LatelyTreated = new FlowSide(1, 1, 0, 0) },
             ],
-            Invoices = new Dictionary<string, Invoice> { ["in_1"] = invoice },
+            Runs = [Dunning("b", RunOutcome.Completed), Dunning("listed", RunOutcome.Paid) with { Preview = true }, Dunning("old", RunOutcome.Paid) with { EndedAt = Now.AddDays(-31) }, Dunning("open", null), WinBack("d", RunOutcome.Completed)],
         });
         Assert.Equal(new Share(1, 2), overview.Recovered);
         Assert.Equal("50\u00a0%", overview.Recovered.Percent);
         Assert.Equal([new("usd", 4900)], overview.RecoveredAmounts);
+        Assert.Equal((new Share(2, 10), new Share(0, 2)), (overview.Returned, overview.ReturnedHeldOut));
         Assert.Equal((1, 1), (overview.OpenRuns, overview.Previews));
         Assert.Equal(2, overview.Ended.Single(e => e.Key == RunOutcome.Completed).Value);
     }
