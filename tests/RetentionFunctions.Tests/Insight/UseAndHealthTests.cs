@@ -84,7 +84,7 @@ public sealed class UseAndHealthTests
     [Fact]
     public void Why_is_what_changed_the_score_most_in_the_direction_of_the_move()
     {
-        HealthState before = State(90, ("tenure", "2 months with us", 6), ("tickets", "3 tickets", 4)), since = State(52, ("signIns", "sign-ins down 71 %", 21), ("minutes", "minutes down 40 %", 12), ("tenure", "2 months with us", 6), ("renewal", "renews in 5 days", 5), ("adoption", "no new feature", 4));
+        HealthState before = State(90, ("tenure", "2 months with us", 6), ("tickets", "3 tickets", 8)), since = State(52, ("signIns", "sign-ins down 71 %", 21), ("minutes", "minutes down 40 %", 12), ("tenure", "2 months with us", 6), ("renewal", "renews in 5 days", 5), ("adoption", "no new feature", 4));
         Assert.Equal([("signIns", -21), ("minutes", -12), ("renewal", -5)], MoveReason.Of(before, since).Select(r => (r.Signal, r.Change)));
         var back = MoveReason.Of(since, before);
         Assert.Equal([("no longer: sign-ins down 71 %", 21), ("no longer: minutes down 40 %", 12), ("no longer: renews in 5 days", 5)], back.Select(r => (r.Text, r.Change)));
