@@ -10,6 +10,7 @@ using RetentionFunctions.Erasure;
 using RetentionFunctions.Flows;
 using RetentionFunctions.Health;
 using RetentionFunctions.History;
+using RetentionFunctions.Import;
 using RetentionFunctions.Insight;
 using RetentionFunctions.Intake;
 using RetentionFunctions.Jobs;
@@ -37,6 +38,7 @@ public static class Composition
         services.AddSingleton<JobRunner>().AddSingleton<Nightly>().AddSingleton<IJob, Backfill>().AddSingleton<IJob, Reconcile>().AddSingleton<IJob, EraseJob>().AddSingleton<IJob, ReviewJob>().AddSingleton<CustomerErasure>();
         services.AddSingleton<IJob, SummaryJob>().AddSingleton<ISummary, CohortSummary>();
         services.AddSingleton<ISummary, RecoverySummary>().AddSingleton<ISummary, FlowsSummary>();
+        services.AddSingleton<IJob, ImportJob>();
         services.AddSingleton<FlowDispatch>().AddSingleton<FlowAdvance>().AddSingleton<FlowStop>().AddSingleton<DailySweep>();
         services.AddSingleton<IOtherRuns, ReviewSender>();
         services.AddSingleton<LinkTokens>().AddSingleton<LinkActions>().AddSingleton<EmailComposer>();

@@ -138,7 +138,7 @@ public sealed record Customer
 
     /// <summary>Still with us: in a trial, paying, past due or paused.</summary>
     [System.Text.Json.Serialization.JsonIgnore]
-    public bool IsCurrent => Status is CustomerStatus.Trialing or CustomerStatus.Paying or CustomerStatus.PastDue or CustomerStatus.Paused;
+    public bool IsCurrent => Status.IsCurrent();
 
     /// <summary>Still a row of an app user without a customer.</summary>
     [System.Text.Json.Serialization.JsonIgnore]
@@ -168,6 +168,13 @@ public enum CustomerStatus
 
     /// <summary>A subscription that never paid: free, incomplete, unpaid.</summary>
     NotPaying,
+}
+
+/// <summary>What follows from a status.</summary>
+public static class CustomerStatuses
+{
+    /// <summary>Still with us: in a trial, paying, past due or paused.</summary>
+    public static bool IsCurrent(this CustomerStatus status) => status is CustomerStatus.Trialing or CustomerStatus.Paying or CustomerStatus.PastDue or CustomerStatus.Paused;
 }
 
 /// <summary>The next invoice.</summary>

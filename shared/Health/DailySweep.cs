@@ -180,7 +180,7 @@ public sealed partial class DailySweep(ITables tables, FlowDispatch flows, Reten
             if (await CustomerView.LoadAsync(tables, id, cancel) is not { } view) return;
             scored = await ScoreAsync(view.Customer, view.ETag, view.Activities, scored.Invoices, tiers, asOf, now, cancel);
         }
-        throw new TransientStorageException($"The customer {id} was changed by others ten times in a row.");
+        throw new TransientStorageException("A customer was changed by others ten times in a row.");
     }
 
     private async Task<Scored> ScoreAsync(Customer customer, string etag, IReadOnlyList<Activity> activities, IReadOnlyList<Invoice> invoices, ValueTierThresholds tiers, DateOnly asOf, DateTimeOffset now, CancellationToken cancel)

@@ -58,7 +58,7 @@ internal sealed class WinBackStarts(ITables tables, FlowDispatch flows, Retentio
             // Started before, or the customer changed between reading and writing: then once more.
             if (await tables.GetAsync(Keys.Run(customerId, FlowDispatch.WinBackFlow, run.Id.Occasion), cancel) is not null) return false;
         }
-        throw new TransientStorageException($"The customer {customerId} was changed by others ten times in a row.");
+        throw new TransientStorageException("A customer was changed by others ten times in a row.");
     }
 
     private static string Occasion(DateOnly day) => day.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture);

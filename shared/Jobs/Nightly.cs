@@ -18,6 +18,13 @@ public interface IAfterImportJob : IJob
     public static bool IsAfterImport(string occasion) => occasion.StartsWith(After, StringComparison.Ordinal);
 }
 
+/// <summary>A job that keeps something between its times, which must not be forgotten there.</summary>
+public interface ITidyJob : IJob
+{
+    /// <summary>Removes what has been kept for too long. Asked at least once a day, mostly for nothing.</summary>
+    Task TidyAsync(CancellationToken cancel);
+}
+
 /// <summary>Starts what is done every night. Called by both hosts when the day's sweep is done, and again by their timers: the same day starts each job once.</summary>
 public sealed class Nightly(JobRunner runner, IEnumerable<IJob> jobs)
 {
@@ -27,6 +34,7 @@ public sealed class Nightly(JobRunner runner, IEnumerable<IJob> jobs)
     public async Task StartAsync(DateOnly on, CancellationToken cancel = default)
     {
         foreach (var job in jobs.OfType<INightlyJob>()) await runner.StartAsync(job.Name, on, cancel);
+        foreach (var job in jobs.OfType<ITidyJob>()) await job.TidyAsync(cancel);
         await runner.NudgeAsync(cancel);
     }
 }

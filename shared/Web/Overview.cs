@@ -56,10 +56,10 @@ public sealed record Overview
     public required IReadOnlyList<SweepResult> History { get; init; }
 
     /// <summary>The largest risk × MRR first.</summary>
-    public required IReadOnlyList<Customer> AtRisk { get; init; }
+    public required IReadOnlyList<CustomerGlance> AtRisk { get; init; }
 
     /// <summary>Current customers with an open invoice whose payment failed; the largest MRR first.</summary>
-    public required IReadOnlyList<Customer> Failing { get; init; }
+    public required IReadOnlyList<CustomerGlance> Failing { get; init; }
 
     /// <summary>How many those are in all.</summary>
     public required int FailingCount { get; init; }
@@ -104,13 +104,13 @@ public sealed record Overview
     {
         var today = Day(now, zone);
         var current = rows.Customers.Where(c => c.IsCurrent).ToList();
-        var failing = current.Where(c => c.FailingInvoices.Count > 0).Order(CustomerQueries.Comparer(CustomerSort.Mrr)).ToList();
+        var failing = current.Where(c => c.FailingInvoices.Count > 0).OrderBy(c => CustomerQueries.Place(c, CustomerSort.Mrr)).ToList();
         var ended = rows.Runs.Where(r => EndedLately(r, now)).ToList();
-        var steps = rows.Runs.Where(r => !r.Preview).SelectMany(r => r.Sent).Where(s => s.At > now.AddDays(-Days)).ToList();
+        var steps = rows.Runs.Where(r => !r.Preview).SelectMany(r => r.Sent ?? []).Where(s => s.At > now.AddDays(-Days)).ToList();
         // A folder that only looked at the real clock before its demo has a sweep that is yet to come.
         var sweeps = rows.Sweeps.Where(s => s.At <= now).OrderBy(s => s.At).ToList();
         var (dunning, winBack) = (rows.Flows.Where(f => f.Latest.Trigger == FlowTrigger.FailedPayment).ToList(), rows.Flows.Where(f => f.Latest.Trigger == FlowTrigger.Inactivity).ToList());
-        var names = rows.Customers.ToDictionary(c => c.Id, c => c.Name ?? c.Email ?? c.Id, StringComparer.Ordinal);
+        var names = rows.Customers.ToDictionary(c => c.Id, c => c.Called, StringComparer.Ordinal);
         var notes = rows.Notes.Where(n => n.Note.DoneAt is null && n.Note.At > now.AddDays(-NoteDays)).OrderByDescending(n => n.Note.At).ThenBy(n => n.Note.Id, StringComparer.Ordinal).ToList();
         return new Overview
         {
@@ -123,7 +123,7 @@ public sealed record Overview
             Before = sweeps.Where(s => Day(s.At, zone) <= today.AddDays(-WeekDays) && Day(s.At, zone) >= today.AddDays(-OldestDays)).MaxBy(s => s.At),
             Latest = sweeps.Count > 0 ? sweeps[^1] : null,
             History = [.. sweeps.Where(s => s.At > now.AddDays(-HistoryDays))],
-            AtRisk = [.. current.Where(c => CustomerQueries.MrrAtRisk(c) > 0 && c.Health!.Tier != HealthTier.Healthy).Order(CustomerQueries.Comparer(CustomerSort.RiskMrr)).Take(Lines)],
+            AtRisk = [.. current.Where(c => c.MrrAtRisk > 0 && c.Health!.Tier != HealthTier.Healthy).OrderBy(c => CustomerQueries.Place(c, CustomerSort.RiskMrr)).Take(Lines)],
             Failing = [.. failing.Take(Lines)],
             FailingCount = failing.Count,
             Notes = [.. notes.Take(Lines).Select(n => new NoteLine(n.CustomerId, names.GetValueOrDefault(n.CustomerId, n.CustomerId), n.Note))],
@@ -143,7 +143,7 @@ public sealed record Overview
 
     private static Share Shown(IEnumerable<FlowSide> sides) => sides.Aggregate(new FlowSide(), (a, b) => a + b).Rate is var rate ? new Share((int)rate.Numerator, (int)rate.Denominator) : new Share(0, 0);
 
-    private static bool EndedLately(Run run, DateTimeOffset now) => !run.Preview && run.Status == RunStatus.Ended && run.EndedAt > now.AddDays(-Days);
+    private static bool EndedLately(RunGlance run, DateTimeOffset now) => !run.Preview && run.Status == RunStatus.Ended && run.EndedAt > now.AddDays(-Days);
 
     private static DateOnly Day(DateTimeOffset at, TimeZoneInfo zone) => DateOnly.FromDateTime(TimeZoneInfo.ConvertTime(at, zone).DateTime);
 
@@ -169,9 +169,9 @@ public sealed record NoteLine(string CustomerId, string Name, Note Note);
 /// <summary>The rows that the overview is counted from.</summary>
 internal sealed record OverviewRows
 {
-    public IReadOnlyList<Customer> Customers { get; init; } = [];
+    public IReadOnlyList<CustomerGlance> Customers { get; init; } = [];
 
-    public IReadOnlyList<Run> Runs { get; init; } = [];
+    public IReadOnlyList<RunGlance> Runs { get; init; } = [];
 
     public IReadOnlyList<(string CustomerId, Note Note)> Notes { get; init; } = [];
 
@@ -184,7 +184,7 @@ internal sealed record OverviewRows
 
     public static async Task<OverviewRows> ReadAsync(CustomerQueries queries, FlowQueries flows, IntakeCounters counters, CancellationToken cancel)
     {
-        var (customers, runs, notes, sweeps, counts) = (queries.AllAsync(cancel), queries.AllRunsAsync(cancel), queries.AllNotesAsync(cancel), queries.SweepsAsync(cancel), counters.ListAsync(cancel));
+        var (customers, runs, notes, sweeps, counts) = (queries.AllAsync(cancel), queries.RunGlancesAsync(cancel), queries.AllNotesAsync(cancel), queries.SweepsAsync(cancel), counters.ListAsync(cancel));
         var tallies = flows.TalliesAsync(cancel);
         await Task.WhenAll(customers, runs, notes, sweeps, counts, tallies);
         return new OverviewRows

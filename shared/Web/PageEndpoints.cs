@@ -94,7 +94,14 @@ internal static class PageEndpoints
         var rows = await OverviewRows.ReadAsync(queries, flows, counters, context.RequestAborted);
         var frame = await PageFrame.OfAsync(context);
         if (frame.Demo is { Playing: true }) context.Response.Headers.ContentSecurityPolicy = SecurityHeaders.PolicyOfProgress;
-        return Render<OverviewPage>(new() { [nameof(OverviewPage.Frame)] = frame, [nameof(OverviewPage.O)] = Overview.Of(rows, SendTime.Zone(null, settings.Product.TimeZone), now) });
+        var overview = Overview.Of(rows, SendTime.Zone(null, settings.Product.TimeZone), now);
+        return Render<OverviewPage>(new()
+        {
+            [nameof(OverviewPage.Frame)] = frame,
+            [nameof(OverviewPage.O)] = overview,
+            [nameof(OverviewPage.AtRisk)] = await queries.TheseAsync(overview.AtRisk.Select(c => c.Id), context.RequestAborted),
+            [nameof(OverviewPage.Failing)] = await queries.TheseAsync(overview.Failing.Select(c => c.Id), context.RequestAborted),
+        });
     }
 
     private static async Task<IResult> CustomersAsync(HttpContext context, CustomerQueries queries)
@@ -335,10 +342,10 @@ internal static class PageEndpoints
         return Back(OwnPath(context.Request.Form["back"]), null);
     }
 
-    private static async Task<string> FieldAsync(HttpContext context, string name) =>
+    internal static async Task<string> FieldAsync(HttpContext context, string name) =>
         (await context.Request.ReadFormAsync(context.RequestAborted))[name].ToString() is { Length: > 0 } text ? text : throw new BadHttpRequestException($"The form lacks its field '{name}'.");
 
-    private static SeeOther Back(string path, string? done)
+    internal static SeeOther Back(string path, string? done)
     {
         if (done is null) return new SeeOther(path);
         var bare = path.Split('?')[0];

@@ -44,6 +44,26 @@ public sealed class ClickedStories(Browser browser)
     }
 
     [Fact]
+    public async Task Cohorts_are_counted_by_a_button_and_split_by_a_form()
+    {
+        await using var host = await TestHost.StartAsync("2026-01-05T10:00:00Z");
+        await host.StripeAsync(host.Ada.SignsUp(SignUp));
+        await host.AdvanceAsync(TimeSpan.FromHours(1));
+        await using var visitor = await browser.VisitAsync(host.Http.BaseAddress!, 375);
+        var founder = await visitor.OpenAsync("/cohorts");
+        await PressAsync(founder, Button(founder, "Count now"));
+        await host.SettleAsync();
+        await founder.GotoAsync("/cohorts");
+        await founder.GetByLabel("By", new() { Exact = true }).SelectOptionAsync("mrr");
+        await founder.GetByLabel("Split by").SelectOptionAsync("plan");
+        await PressAsync(founder, Button(founder, "Show"));
+        await Assertions.Expect(founder.GetByRole(AriaRole.Heading, new() { Name = "Month by month: Pro" })).ToBeVisibleAsync();
+        await Assertions.Expect(founder.GetByRole(AriaRole.Table).Last).ToContainTextAsync("$49");
+        await visitor.InspectAsync(founder, "cohorts by plan");
+        visitor.AssertNoProblem();
+    }
+
+    [Fact]
     public async Task Silence_the_third_email_and_the_customer_returns_by_its_link()
     {
         await using var host = await SilentAsync();

@@ -41,7 +41,7 @@ public sealed record Review
     /// <summary>Decided in this review.</summary>
     public required IReadOnlyList<ReviewAction> Actions { get; init; }
 
-    internal static Review Of(Month month, IReadOnlyList<MetricsMonth> months, IReadOnlyList<SweepResult> sweeps, IReadOnlyList<RunGlance> runs, IReadOnlyList<ReviewAction> actions, DateTimeOffset now) => new()
+    internal static Review Of(Month month, IReadOnlyList<MetricsMonth> months, IReadOnlyList<SweepResult> sweeps, IReadOnlyList<ReviewRun> runs, IReadOnlyList<ReviewAction> actions, DateTimeOffset now) => new()
     {
         Month = month,
         IsOver = month.End <= now,
@@ -81,7 +81,7 @@ public sealed record ReviewFlow(string Flow, int Started, int HeldOut, int Ended
     /// <summary>What the comparison with those held out shows, of all time, in a sentence or two; null where it was not counted yet.</summary>
     public string? Lift { get; init; }
 
-    internal static IReadOnlyList<ReviewFlow> Of(Month month, IReadOnlyList<RunGlance> runs) =>
+    internal static IReadOnlyList<ReviewFlow> Of(Month month, IReadOnlyList<ReviewRun> runs) =>
     [
         .. runs.Where(r => !r.Preview).GroupBy(r => r.Id.Flow, StringComparer.Ordinal).OrderBy(g => g.Key, StringComparer.Ordinal).Select(flow =>
         {
@@ -95,7 +95,7 @@ public sealed record ReviewFlow(string Flow, int Started, int HeldOut, int Ended
 }
 
 /// <summary>Of a run only what the review counts.</summary>
-internal sealed record RunGlance
+internal sealed record ReviewRun
 {
     public required RunId Id { get; init; }
 

@@ -44,12 +44,12 @@ public sealed class ReviewQueries(ITables tables, MetricsQueries metrics, Health
     private string? LiftOf(string flow, IReadOnlyList<FlowTally> tallies) =>
         tallies.FirstOrDefault(t => t.Name == flow) is { } tally ? FlowReport.Of(tally, settings.Flows.Definitions.GetValueOrDefault(flow)).Text() : null;
 
-    private async Task<IReadOnlyList<RunGlance>> RunsAsync(CancellationToken cancel)
+    private async Task<IReadOnlyList<ReviewRun>> RunsAsync(CancellationToken cancel)
     {
-        var found = new ConcurrentBag<RunGlance>();
+        var found = new ConcurrentBag<ReviewRun>();
         await Parallel.ForEachAsync(Keys.AllBuckets, new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancel }, async (bucket, token) =>
         {
-            await foreach (var row in tables.QueryAsync(Keys.RunsOfBucket(bucket), token)) found.Add(row.Read<RunGlance>());
+            await foreach (var row in tables.QueryAsync(Keys.RunsOfBucket(bucket), token)) found.Add(row.Read<ReviewRun>());
         });
         return [.. found];
     }

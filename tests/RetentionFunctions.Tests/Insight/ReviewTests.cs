@@ -73,7 +73,7 @@ public sealed class ReviewTests
     [Fact]
     public void Flows_are_counted_by_when_runs_began_and_ended_without_previews_and_held_out_ones()
     {
-        RunGlance Run(string flow, double started, double? ended = null, RunOutcome? outcome = null, bool preview = false) => new()
+        ReviewRun Run(string flow, double started, double? ended = null, RunOutcome? outcome = null, bool preview = false) => new()
         {
             Id = new RunId("cus_1", flow, $"{started}"), Definition = new TriggerGlance(flow == "dunning" ? FlowTrigger.FailedPayment : FlowTrigger.Inactivity),
             StartedAt = February.Start.AddDays(started), EndedAt = ended is { } end ? February.Start.AddDays(end) : null, Outcome = outcome, Preview = preview,

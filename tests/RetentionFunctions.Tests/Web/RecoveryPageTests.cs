@@ -32,7 +32,7 @@ public class RecoveryPageTests
         var html = WebUtility.HtmlDecode(await host.Client.GetStringAsync("/recovery"));
         Assert.Contains("paid later ÷ failed: 768 ÷ 768", html);
         Assert.Contains("$37,632", html);
-        Assert.Contains("<th scope=\"row\">3–6</th><td class=\"number\">512</td>", html);
+        Assert.Contains("<th scope=\"row\" class=\"nowrap\">3–6</th><td class=\"number\">512</td>", html);
         Assert.Contains("Card expired", html);
     }
 
