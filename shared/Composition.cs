@@ -35,11 +35,12 @@ public static class Composition
         services.AddSingleton(settings).AddSingleton(templates).AddSingleton(configuration);
         services.AddSingleton<BodyStore>().AddSingleton<DeadLetters>().AddSingleton<IntakeCounters>().AddSingleton<StripeMode>().AddSingleton<IntakeEndpoints>();
         services.AddSingleton<UserTies>().AddSingleton<StripeIntake>().AddSingleton<StripeHistory>().AddSingleton<AppIntake>().AddSingleton<MailIntake>().AddSingleton<InboxProcessor>();
-        services.AddSingleton<JobRunner>().AddSingleton<Nightly>().AddSingleton<IJob, Backfill>().AddSingleton<IJob, Reconcile>().AddSingleton<IJob, EraseJob>().AddSingleton<CustomerErasure>();
+        services.AddSingleton<JobRunner>().AddSingleton<Nightly>().AddSingleton<IJob, Backfill>().AddSingleton<IJob, Reconcile>().AddSingleton<IJob, EraseJob>().AddSingleton<IJob, ReviewJob>().AddSingleton<CustomerErasure>();
         services.AddSingleton<IJob, SummaryJob>().AddSingleton<ISummary, CohortSummary>();
         services.AddSingleton<ISummary, RecoverySummary>().AddSingleton<ISummary, FlowsSummary>();
         services.AddSingleton<IJob, ImportJob>();
         services.AddSingleton<FlowDispatch>().AddSingleton<FlowAdvance>().AddSingleton<FlowStop>().AddSingleton<DailySweep>();
+        services.AddSingleton<IOtherRuns, ReviewSender>();
         services.AddSingleton<LinkTokens>().AddSingleton<LinkActions>().AddSingleton<EmailComposer>();
         services.AddSingleton(all => new LinkBuilder(all.GetRequiredService<LinkTokens>(), () => settings.Web.PublicUrl is { } url ? new Uri(url) : publicUrl(all)));
         services.AddDataProtection().SetApplicationName("RetentionFunctions");

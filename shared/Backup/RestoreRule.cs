@@ -15,7 +15,7 @@ internal static class RestoreRule
     private static readonly HashSet<string> StayingNouns = ["mail", "run", "note", "activity", "moved"];
 
     // Partitions that stay as they are now.
-    private static readonly string[] StayingPartitions = ["x-protection", "x-jobs", "x-counters", "x-erased", "x-user|", "x-email|", "dead-letters", "body|"];
+    private static readonly string[] StayingPartitions = ["x-protection", "x-jobs", "x-counters", "x-erased", "x-review", "x-user|", "x-email|", "dead-letters", "body|"];
 
     // Of a customer's own row, whatever the rest goes back to.
     private static readonly string[] StayingFields = ["openRuns", "watchedRuns", "lastStarts", "lastMarketingMailAt", "unsubscribed", "suppressed"];

@@ -21,20 +21,11 @@ public sealed class EmailComposer(EmailTemplates templates, RetentionSettings se
         var kind = request.Kind == MailKind.Marketing ? MailKind.Marketing : template.Kind;
 
         var tokens = new TokenTable();
-        var values = Values(request, address, tokens);
-        string Encode(string value) => EmailBody.Encoder.Encode(value);
-        string Line(EmailTemplate.Part part) => tokens.Fill(part.Render(values), value => value);
-
-        var subject = PlainText.Line(Line(template.Subject), PlainText.SubjectLength);
-        var preheader = PlainText.Line(Line(template.Preheader), PlainText.SubjectLength);
-        var why = PlainText.Line(Line(template.Why), PlainText.SubjectLength);
-        var markdown = template.Body.Render(values);
-        var html = tokens.Fill(EmailBody.Html(EmailBody.Parse(markdown)), Encode);
-        var text = tokens.Fill(EmailBody.Text(EmailBody.Parse(markdown)), value => value);
+        var parts = Render(template, Values(request, address, tokens), tokens);
 
         var used = new Dictionary<string, string>(tokens.UsedLinks, StringComparer.Ordinal);
         var headers = new Dictionary<string, string>(StringComparer.Ordinal);
-        var reason = $"This e-mail is for {address}, because {why}.";
+        var reason = $"This e-mail is for {address}, because {parts.Why}.";
         List<string> htmlFooter = [Encode(reason)];
         List<string> textFooter = [reason];
         if (kind == MailKind.Marketing)
@@ -63,12 +54,60 @@ public sealed class EmailComposer(EmailTemplates templates, RetentionSettings se
             To = new Mailbox(PlainText.Line(request.Customer.Name, PlainText.NameLength), address),
             From = From(kind),
             ReplyTo = settings.Email.ReplyTo is { Length: > 0 } replyTo ? new Mailbox("", PlainText.Line(replyTo, 320)) : null,
-            Subject = subject,
-            Html = EmailLayout.Html(Encode(subject), Encode(preheader), html, htmlFooter),
-            Text = $"{text}\n\n-- \n{string.Join('\n', textFooter)}\n",
+            Subject = parts.Subject,
+            Html = EmailLayout.Html(Encode(parts.Subject), Encode(parts.Preheader), parts.Html, htmlFooter),
+            Text = $"{parts.Text}\n\n-- \n{string.Join('\n', textFooter)}\n",
             Headers = headers,
             Links = used,
         };
+    }
+
+    /// <summary>An e-mail to the founder. The same mail gives the same e-mail.</summary>
+    public OutgoingEmail Compose(FounderMail mail)
+    {
+        var template = templates.Get(mail.Template);
+        var tokens = new TokenTable();
+        var product = PlainText.Line(settings.Product.Name, PlainText.NameLength);
+        IEnumerable<object> List(IEnumerable<string> lines) => lines.Select(line => new Dictionary<string, object?>(StringComparer.Ordinal) { ["text"] = tokens.Text(PlainText.Line(line, 1000)) }).ToList();
+        var parts = Render(template, new Dictionary<string, object?>(StringComparer.Ordinal)
+        {
+            ["product"] = tokens.Text(product),
+            ["founder"] = tokens.Text(PlainText.Line(settings.Product.FounderName, PlainText.NameLength)),
+            ["email"] = tokens.Text(mail.To),
+            ["period"] = tokens.Text(mail.Period),
+            ["headline"] = tokens.Text(mail.Headline),
+            ["reviewLink"] = tokens.Link("review", () => links.UrlOfPage(mail.Page)),
+            ["figures"] = List(mail.Figures),
+            ["actions"] = List(mail.Actions),
+        }, tokens);
+        var reason = $"This e-mail is for {mail.To}, because {parts.Why}.";
+        return new OutgoingEmail
+        {
+            Id = MailArguments.IdOf(FounderMail.RunOf(mail.Occasion), 1),
+            CustomerId = FounderMail.Addressee,
+            Flow = FounderMail.Flow,
+            Occasion = mail.Occasion,
+            Step = 1,
+            Template = mail.Template,
+            Kind = MailKind.Transactional,
+            To = new Mailbox("", mail.To),
+            From = new Mailbox(product, PlainText.Line(settings.Email.From, 320)),
+            Subject = parts.Subject,
+            Html = EmailLayout.Html(Encode(parts.Subject), Encode(parts.Preheader), parts.Html, [Encode(reason)]),
+            Text = $"{parts.Text}\n\n-- \n{reason}\n",
+            Links = new Dictionary<string, string>(tokens.UsedLinks, StringComparer.Ordinal),
+        };
+    }
+
+    private static string Encode(string value) => EmailBody.Encoder.Encode(value);
+
+    // What a template says with these values; the markup is made of the template alone, and the values put in at the very end.
+    private static (string Subject, string Preheader, string Why, string Html, string Text) Render(EmailTemplate template, IReadOnlyDictionary<string, object?> values, TokenTable tokens)
+    {
+        var markdown = template.Body.Render(values);
+        return (Line(template.Subject), Line(template.Preheader), Line(template.Why), tokens.Fill(EmailBody.Html(EmailBody.Parse(markdown)), Encode), tokens.Fill(EmailBody.Text(EmailBody.Parse(markdown)), value => value));
+
+        string Line(EmailTemplate.Part part) => PlainText.Line(tokens.Fill(part.Render(values), value => value), PlainText.SubjectLength);
     }
 
     private Mailbox From(MailKind kind)

@@ -71,18 +71,21 @@ internal sealed partial class EmailTemplate
             ("transactional", _) => MailKind.Transactional,
             var (value, line) => throw Wrong(file, line, $"'{value}' is not a kind; use 'marketing' (has an unsubscribe link) or 'transactional' (about a payment that is due)"),
         };
+        var names = Placeholders.Of(name);
         // Blank lines in place of the front matter keep the numbers of the body's lines.
         var body = new string('\n', close + 1) + string.Join('\n', lines[(close + 1)..]);
         if (body.Trim().Length == 0) throw Wrong(file, close + 1, "the body is empty");
-        return new EmailTemplate(name, kind, Read(file, Field("subject"), false), Read(file, Field("preheader", ""), false), Read(file, Field("why", DefaultWhy), false), Read(file, (body, 1), true));
+        return new EmailTemplate(name, kind, Part("subject"), Part("preheader", ""), Part("why", DefaultWhy), Read(file, names, (body, 1), true));
+
+        Part Part(string field, string? otherwise = null) => Read(file, names, Field(field, otherwise), false);
     }
 
-    private static Part Read(string file, (string Text, int Line) source, bool isBody)
+    private static Part Read(string file, PlaceholderNames names, (string Text, int Line) source, bool isBody)
     {
         var (text, firstLine) = source;
         if (TokenTable.Occurs(text) is { } token) throw Wrong(file, firstLine, $"'{token}' is kept for the renderer; word it differently");
-        var skeleton = CheckTags(file, text, firstLine);
-        if (isBody) CheckMarkdown(file, skeleton);
+        var skeleton = CheckTags(file, names, text, firstLine);
+        if (isBody) CheckMarkdown(file, names, skeleton);
         try
         {
             return new Part(Handlebars.Compile(text));
@@ -94,7 +97,7 @@ internal sealed partial class EmailTemplate
     }
 
     /// <summary>Checks every tag; returns the text with each value as a token and without the conditions, that is with all branches at once.</summary>
-    private static string CheckTags(string file, string text, int firstLine)
+    private static string CheckTags(string file, PlaceholderNames names, string text, int firstLine)
     {
         var open = new Stack<(string Block, string Name, int Line)>();
         var skeleton = Tag().Replace(text, match =>
@@ -112,7 +115,7 @@ internal sealed partial class EmailTemplate
                     open.Push((words[0][1..], condition, line));
                     return "";
                 case ["#each", var list]:
-                    if (!Placeholders.Lists.Contains(list)) throw Wrong(file, line, $"'{list}' is not a list; the list is: {string.Join(", ", Placeholders.Lists)}");
+                    if (!names.Lists.Contains(list)) throw Wrong(file, line, $"'{list}' is not a list; the list is: {string.Join(", ", names.Lists)}");
                     open.Push(("each", list, line));
                     return "";
                 case ["else"] or ["else", "if", _]:
@@ -124,7 +127,7 @@ internal sealed partial class EmailTemplate
                     return "";
                 case [var value] when value[0] is not ('#' or '/' or '&' or '>' or '^' or '~'):
                     Known(value, inList, line);
-                    return TokenTable.Sample(isLink: Placeholders.Links.Contains(value) || (inList && value == "url"));
+                    return TokenTable.Sample(isLink: names.Links.Contains(value) || (inList && value == "url"));
                 default:
                     throw Wrong(file, line, $"'{match.Value}' is not understood; allowed are '{{{{name}}}}', '{{{{#if name}}}} … {{{{else}}}} … {{{{/if}}}}' and '{{{{#each answers}}}} … {{{{/each}}}}'");
             }
@@ -136,13 +139,13 @@ internal sealed partial class EmailTemplate
 
         void Known(string name, bool inList, int line)
         {
-            if (Placeholders.All.Contains(name) || (inList && Placeholders.InList.Contains(name))) return;
-            throw Wrong(file, line, $"'{name}' is not a placeholder; allowed are {string.Join(", ", Placeholders.All)}, and inside '{{{{#each answers}}}}' {string.Join(", ", Placeholders.InList)}");
+            if (names.All.Contains(name) || (inList && Placeholders.InList.Contains(name))) return;
+            throw Wrong(file, line, $"'{name}' is not a placeholder; allowed are {string.Join(", ", names.All)}, and inside '{{{{#each answers}}}}' {string.Join(", ", Placeholders.InList)}");
         }
     }
 
     // An address in an e-mail is one of our own signed links, or stands in the template letter by letter: never made of values.
-    private static void CheckMarkdown(string file, string skeleton)
+    private static void CheckMarkdown(string file, PlaceholderNames names, string skeleton)
     {
         var document = Markdig.Markdown.Parse(skeleton, Markdown);
         foreach (var node in document.Descendants())
@@ -153,7 +156,7 @@ internal sealed partial class EmailTemplate
                 case LinkInline { IsImage: true }:
                     throw Wrong(file, line, "images are not supported: many mail programs hide them");
                 case LinkInline link when !TokenTable.IsSampleLink(link.Url) && (TokenTable.Occurs(link.Url ?? "") is not null || !IsAddress(link.Url)):
-                    throw Wrong(file, line, $"a link leads to one of {string.Join(", ", Placeholders.Links.Select(name => $"{{{{{name}}}}}"))}, or to an address that starts with https:, http: or mailto:");
+                    throw Wrong(file, line, $"a link leads to one of {string.Join(", ", names.Links.Select(name => $"{{{{{name}}}}}"))}, or to an address that starts with https:, http: or mailto:");
                 case AutolinkInline autolink when TokenTable.Occurs(autolink.Url) is not null || !(autolink.IsEmail || IsAddress(autolink.Url)):
                     throw Wrong(file, line, "an address in '<…>' starts with https:, http: or mailto: and holds no placeholder");
             }

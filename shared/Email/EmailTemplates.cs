@@ -46,6 +46,8 @@ public sealed class EmailTemplates
             {
                 if (!_templates.TryGetValue(step.Template, out var template))
                     throw new EmailTemplateException($"flows.definitions.{name}, step {number}: there is no template '{step.Template}'; there are {string.Join(", ", Names)}. Add templates/{step.Template}.md beside retention.json, or name another.");
+                if (Placeholders.IsForFounder(step.Template))
+                    throw new EmailTemplateException($"flows.definitions.{name}, step {number}: the template '{step.Template}' is for your own e-mails, as all that begin with 'review-'; a flow needs another.");
                 if (template.Kind != flow.Kind)
                     throw new EmailTemplateException($"flows.definitions.{name}, step {number}: the flow is {flow.Kind.ToString().ToLowerInvariant()}, its template '{step.Template}' is {template.Kind.ToString().ToLowerInvariant()}; both must be the same kind.");
             }

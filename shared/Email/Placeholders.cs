@@ -21,9 +21,24 @@ internal static class Placeholders
     /// <summary>What each item of a list has.</summary>
     public static readonly string[] InList = ["text", "url"];
 
-    /// <summary>All names outside of lists.</summary>
-    public static readonly string[] All = [.. Texts, .. Conditions, .. Links, .. Lists];
+    /// <summary>Those of e-mails to customers.</summary>
+    public static readonly PlaceholderNames ToCustomers = new([.. Texts, .. Conditions, .. Links, .. Lists], Links, Lists);
+
+    /// <summary>Those of the e-mails to the founder.</summary>
+    public static readonly PlaceholderNames ToFounder = new(["product", "founder", "email", "period", "headline", "reviewLink", "figures", "actions"], ["reviewLink"], ["figures", "actions"]);
+
+    /// <summary>Whether the template of this name is for the founder.</summary>
+    public static bool IsForFounder(string template) => template.StartsWith("review-", StringComparison.Ordinal);
+
+    /// <summary>What a template of this name may name.</summary>
+    public static PlaceholderNames Of(string template) => IsForFounder(template) ? ToFounder : ToCustomers;
 }
+
+/// <summary>What a kind of template may name.</summary>
+/// <param name="All">All names outside of lists.</param>
+/// <param name="Links">Of these, addresses.</param>
+/// <param name="Lists">Of these, lists.</param>
+internal sealed record PlaceholderNames(string[] All, string[] Links, string[] Lists);
 
 /// <summary>
 /// Values stand in the template as opaque words while Handlebars and Markdown work on it, and are put in, encoded, at the very end: so no value

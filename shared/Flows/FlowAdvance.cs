@@ -10,14 +10,14 @@ namespace RetentionFunctions.Flows;
 /// One look at a run: read, decide, write, and send where that is decided. Safe when called early, twice, at the same time as itself, and after the run
 /// has ended. Every e-mail is guarded by a row keyed by run and step that is inserted before the send.
 /// </summary>
-public sealed class FlowAdvance(ITables tables, IMailer mailer, EmailComposer composer, RetentionSettings settings, TimeProvider clock)
+public sealed class FlowAdvance(ITables tables, IMailer mailer, EmailComposer composer, RetentionSettings settings, TimeProvider clock, IOtherRuns? others = null)
 {
     // After a "not sent" the next try: 5 minutes, doubling up to 4 hours.
     private static readonly TimeSpan FirstRetry = TimeSpan.FromMinutes(5);
     private static readonly TimeSpan LongestRetry = TimeSpan.FromHours(4);
 
     // Longer than any mailer's time-out: a row that is "about to be sent" for longer was left by a crash.
-    private static readonly TimeSpan SendingTakes = TimeSpan.FromMinutes(5);
+    internal static readonly TimeSpan SendingTakes = TimeSpan.FromMinutes(5);
 
     /// <summary>Advances the run as far as it goes now. When to call again; null when it has ended.</summary>
     /// <exception cref="TransientStorageException">The store faltered; call again.</exception>
@@ -26,7 +26,7 @@ public sealed class FlowAdvance(ITables tables, IMailer mailer, EmailComposer co
         using var span = RetentionTelemetry.Advancing(id.Flow);
         try
         {
-            return await LookAsync(id, cancel);
+            return others?.Keeps(id) == true ? await others.AdvanceAsync(id, cancel) : await LookAsync(id, cancel);
         }
         catch (Exception e) when (!cancel.IsCancellationRequested)
         {
@@ -114,7 +114,7 @@ public sealed class FlowAdvance(ITables tables, IMailer mailer, EmailComposer co
             case MailOutcome.NotSent notSent:
                 RetentionTelemetry.Email(id.Flow, MailResult.NotSent);
                 await tables.TryReplaceAsync(key, mail.Value with { Result = MailResult.NotSent, Reason = notSent.Reason, At = now }, mail.ETag, cancel);
-                return now + Min(FirstRetry * Math.Pow(2, Math.Min(mail.Value.Attempts - 1, 10)), LongestRetry);
+                return now + RetryAfter(mail.Value.Attempts);
             case MailOutcome.Accepted accepted:
                 await SettleAsync(run, view, mail, mail.Value with { Result = MailResult.Accepted, At = now, ProviderId = accepted.ProviderId }, now, cancel);
                 return null;
@@ -234,7 +234,7 @@ public sealed class FlowAdvance(ITables tables, IMailer mailer, EmailComposer co
         customer.Failures.LastOrDefault(f => f.InvoiceId is null && f.Amount == invoice.Latest?.AmountDue && f.Currency == invoice.Latest.Currency
             && (f.At - (invoice.LastFailedAt ?? invoice.ActionRequiredAt ?? f.At)).Duration() < TimeSpan.FromDays(1));
 
-    private static MailRecord Record(OutgoingEmail email, DateTimeOffset now) => new()
+    internal static MailRecord Record(OutgoingEmail email, DateTimeOffset now) => new()
     {
         Id = email.Id,
         CustomerId = email.CustomerId,
@@ -251,5 +251,7 @@ public sealed class FlowAdvance(ITables tables, IMailer mailer, EmailComposer co
 
     private static RowKey RowOf(RunId id) => Keys.Run(id.CustomerId, id.Flow, id.Occasion);
 
-    private static TimeSpan Min(TimeSpan a, TimeSpan b) => a < b ? a : b;
+    /// <summary>How long after a try that was certainly not sent the next one is.</summary>
+    /// <param name="attempts">Tries so far.</param>
+    internal static TimeSpan RetryAfter(int attempts) => FirstRetry * Math.Pow(2, Math.Min(attempts - 1, 10)) is var wait && wait < LongestRetry ? wait : LongestRetry;
 }

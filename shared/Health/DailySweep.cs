@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Globalization;
 using Microsoft.Extensions.Logging;
 using RetentionFunctions.Customers;
 using RetentionFunctions.Flows;
@@ -26,6 +25,8 @@ public sealed partial class DailySweep(ITables tables, FlowDispatch flows, Reten
 
     // Buckets whose customers are read for the thresholds at the same time.
     private const int AtOnce = 4;
+
+    private readonly WinBackStarts starts = new(tables, flows, settings);
 
     /// <summary>The next time the sweep is due after a moment: the set hour in the business's time zone.</summary>
     public static DateTimeOffset NextDue(DateTimeOffset after, RetentionSettings settings)
@@ -80,7 +81,7 @@ public sealed partial class DailySweep(ITables tables, FlowDispatch flows, Reten
             var customer = row.Read<Customer>();
             var own = Take<Activity>(activities, customer.Id);
             foreach (var activity in own) Saw(activity.Source, activity.LastSeenAt);
-            if (StartedOn(customer, asOf)) result.StartedToday++;
+            if (starts.StartedOn(customer, asOf)) result.StartedToday++;
             if (customer.DeletedAt is not null && customer.OpenRuns.Count == 0 && customer.WatchedRuns is not { Count: > 0 } && !CustomerMonths.AreMissing(customer)) continue;
             var scored = await ScoreAsync(customer, row.ETag, own, Take<Invoice>(invoices, customer.Id), tiers, asOf, now, cancel);
             if (pending.Count == Together || bytes + scored.Bytes > TogetherBytes) await WriteAsync();
@@ -88,6 +89,9 @@ public sealed partial class DailySweep(ITables tables, FlowDispatch flows, Reten
             bytes += scored.Bytes;
         }
         await WriteAsync();
+        var largest = TierMoves.Largest(result.Moves).ToList();
+        result.Moves.Clear();
+        result.Moves.AddRange(largest);
         // Users whom nobody has tied to a customer.
         foreach (var row in activities.Values.SelectMany(rows => rows))
             if (row.Read<SeenGlance>() is var seen) Saw(seen.Source, seen.LastSeenAt);
@@ -114,7 +118,9 @@ public sealed partial class DailySweep(ITables tables, FlowDispatch flows, Reten
         var candidates = buckets.SelectMany(b => b.Candidates).OrderByDescending(c => c.Mrr).ThenBy(c => c.CustomerId, StringComparer.Ordinal).ToList();
         var silent = candidates.Count > 0 && lastSeen is { } at && now - at > SilentApp;
         var already = buckets.Sum(b => b.StartedToday);
-        var started = silent ? 0 : await StartAsync(candidates, already, now, cancel);
+        var started = silent ? 0 : await starts.StartAsync(candidates, already, now, cancel);
+        var totals = new HealthTotals();
+        foreach (var bucket in buckets) totals.Add(bucket.Totals);
         var result = new SweepResult
         {
             At = now,
@@ -123,12 +129,14 @@ public sealed partial class DailySweep(ITables tables, FlowDispatch flows, Reten
             Mrr = buckets.SelectMany(b => b.Mrr).GroupBy(m => m.Key, StringComparer.Ordinal).ToDictionary(g => g.Key, g => g.Sum(m => m.Value)),
             CurrentTiers = buckets.SelectMany(b => b.CurrentTiers).GroupBy(t => t.Key).ToDictionary(g => g.Key, g => g.Sum(t => t.Value)),
             Tiers = buckets.SelectMany(b => b.Tiers).GroupBy(t => t.Key).ToDictionary(g => g.Key, g => g.Sum(t => t.Value)),
+            Totals = totals,
             // Also those of an earlier sweep of this day, which may have been this one before it was interrupted.
             Candidates = already + candidates.Count,
             Started = already + started,
             Warning = silent ? $"No app event has come in since {lastSeen:yyyy-MM-dd HH:mm} UTC. The app has probably stopped sending: no win-back flow was started." : null,
         };
         if (result.Warning is not null) Log.Silent(log, result.Warning);
+        await TierMoves.KeepAsync(tables, Today(now), [.. TierMoves.Largest(buckets.SelectMany(b => b.Moves))], cancel);
         await tables.UpsertAsync(Keys.LastSweep, result, cancel);
         await tables.UpsertAsync(Keys.SweepOf(Today(now)), result, cancel);
         RetentionTelemetry.Swept(result.Customers, clock.GetUtcNow() - now);
@@ -207,54 +215,11 @@ public sealed partial class DailySweep(ITables tables, FlowDispatch flows, Reten
     private async Task DoneAsync(Scored scored, DateTimeOffset now, BucketResult result, CancellationToken cancel)
     {
         var after = scored.After;
-        result.Add(after, scored.Tier);
-        if (settings.Flows.Definitions.TryGetValue(FlowDispatch.WinBackFlow, out var winBack) &&
-            FlowStart.WinBack(after, scored.View, settings.Flows, winBack, FlowDispatch.WinBackFlow, now) is { } reason)
-            result.Candidates.Add(new Candidate(after.Id, after.Mrr.Values.DefaultIfEmpty().Max(), reason.Because));
+        result.Add(after, scored.Tier, scored.View, now);
+        if (starts.CandidateOf(after, scored.View, now) is { } candidate) result.Candidates.Add(candidate);
         // What a crash left between the customer's row and the engine, and what the passing of time changed.
         await flows.AfterChangeAsync(after, cancel);
     }
-
-    // Counted on the customers themselves: a counter beside them would forget those that were started just before a crash.
-    private bool StartedOn(Customer customer, DateOnly day) =>
-        (customer.LastStarts.TryGetValue(FlowDispatch.WinBackFlow, out var at) && Today(at) == day) ||
-        customer.OpenRuns.Any(r => r.Flow == FlowDispatch.WinBackFlow && r.Occasion == FlowStart.Occasion(Occasion(day), FlowMode.Preview));
-
-    private async Task<int> StartAsync(List<Candidate> candidates, int already, DateTimeOffset now, CancellationToken cancel)
-    {
-        if (candidates.Count == 0 || !settings.Flows.Definitions.TryGetValue(FlowDispatch.WinBackFlow, out var definition)) return 0;
-        var today = Today(now);
-        var started = 0;
-        foreach (var candidate in candidates)
-        {
-            if (already + started >= settings.Flows.MaxStartsPerDay) break;
-            if (await StartAsync(candidate.CustomerId, definition, today, now, cancel)) started++;
-        }
-        return started;
-    }
-
-    private async Task<bool> StartAsync(string customerId, FlowDefinition definition, DateOnly today, DateTimeOffset now, CancellationToken cancel)
-    {
-        for (var attempt = 0; attempt < 10; attempt++)
-        {
-            // Read again: the sweep may have taken a while, and the customer may be back.
-            if (await CustomerView.LoadAsync(tables, customerId, cancel) is not { } view) return false;
-            if (StartedOn(view.Customer, today))
-            {
-                // By this very sweep, before it was interrupted: it counts, and the engine may not know of it.
-                await flows.AfterChangeAsync(view.Customer, cancel);
-                return true;
-            }
-            if (FlowStart.WinBack(view.Customer, ActivityView.Of(view.Activities, now), settings.Flows, definition, FlowDispatch.WinBackFlow, now) is not { } reason) return false;
-            var run = FlowStart.Begin(FlowDispatch.WinBackFlow, definition, view.Customer, Occasion(today), null, reason.Because, settings.Flows.Mode, now) with { UseFell = reason.UseFell };
-            if (await flows.StartAsync(run, view, cancel)) return true;
-            // Started before, or the customer changed between reading and writing: then once more.
-            if (await tables.GetAsync(Keys.Run(customerId, FlowDispatch.WinBackFlow, run.Id.Occasion), cancel) is not null) return false;
-        }
-        throw new TransientStorageException("A customer was changed by others ten times in a row.");
-    }
-
-    private static string Occasion(DateOnly day) => day.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture);
 
     private DateOnly Today(DateTimeOffset now) => Day(now, settings);
 
@@ -274,127 +239,5 @@ public sealed partial class DailySweep(ITables tables, FlowDispatch flows, Reten
     {
         [LoggerMessage(Level = LogLevel.Warning, Message = "{Warning}")]
         public static partial void Silent(ILogger log, string warning);
-    }
-}
-
-/// <summary>What the sweep found in one bucket.</summary>
-public sealed class BucketResult
-{
-    /// <summary>Customers scored.</summary>
-    public int Customers { get; set; }
-
-    /// <summary>Customers for whom win-back was started earlier on this day.</summary>
-    public int StartedToday { get; set; }
-
-    /// <summary>The latest app event of anybody, tied or not.</summary>
-    public DateTimeOffset? LastSeenAt { get; set; }
-
-    /// <summary>Customers by tier.</summary>
-    public Dictionary<HealthTier, int> Tiers { get; init; } = [];
-
-    /// <summary>Customers with MRR above 0.</summary>
-    public int Paying { get; set; }
-
-    /// <summary>Their MRR in minor units, by currency.</summary>
-    public Dictionary<string, long> Mrr { get; init; } = new(StringComparer.Ordinal);
-
-    /// <summary>Customers still with us (in a trial, paying, past due or paused) by tier.</summary>
-    public Dictionary<HealthTier, int> CurrentTiers { get; init; } = [];
-
-    /// <summary>For whom win-back is called for.</summary>
-    public List<Candidate> Candidates { get; init; } = [];
-
-    internal void Saw(DateTimeOffset at) => LastSeenAt = LastSeenAt is { } known && known > at ? known : at;
-
-    internal void Add(Customer customer, HealthTier tier)
-    {
-        Customers++;
-        Tiers[tier] = Tiers.GetValueOrDefault(tier) + 1;
-        // The same rows that the overview counts: app users without a customer are none, and who left is at no risk.
-        if (customer.IsUntiedUser) return;
-        if (customer.IsCurrent) CurrentTiers[tier] = CurrentTiers.GetValueOrDefault(tier) + 1;
-        if (customer.Mrr.Count > 0) Paying++;
-        foreach (var (currency, amount) in customer.Mrr) Mrr[currency] = Mrr.GetValueOrDefault(currency) + amount;
-    }
-}
-
-/// <summary>A customer for whom win-back is called for.</summary>
-/// <param name="CustomerId">The customer.</param>
-/// <param name="Mrr">The larger of its MRRs, in minor units: the most valuable come first.</param>
-/// <param name="Because">In words.</param>
-public sealed record Candidate(string CustomerId, long Mrr, string Because);
-
-/// <summary>What a sweep did.</summary>
-public sealed record SweepResult
-{
-    /// <summary>When.</summary>
-    public required DateTimeOffset At { get; init; }
-
-    /// <summary>Customers scored.</summary>
-    public required int Customers { get; init; }
-
-    /// <summary>Customers by tier.</summary>
-    public required IReadOnlyDictionary<HealthTier, int> Tiers { get; init; }
-
-    /// <summary>Customers with MRR above 0 (DEFINITIONS, "Paying customer"). 0 in rows written before it was counted.</summary>
-    public int Paying { get; init; }
-
-    /// <summary>MRR in minor units by currency (DEFINITIONS, "MRR").</summary>
-    public IReadOnlyDictionary<string, long> Mrr { get; init; } = new Dictionary<string, long>();
-
-    /// <summary>Customers still with us (in a trial, paying, past due or paused) by tier.</summary>
-    public IReadOnlyDictionary<HealthTier, int> CurrentTiers { get; init; } = new Dictionary<HealthTier, int>();
-
-    /// <summary>For how many win-back was called for on this day.</summary>
-    public required int Candidates { get; init; }
-
-    /// <summary>How many of their runs were started on this day; at most the set number.</summary>
-    public required int Started { get; init; }
-
-    /// <summary>What the founder should know: the app's events have stopped.</summary>
-    public string? Warning { get; init; }
-}
-
-/// <summary>From which MRR on a customer is in tier A or B, by currency: amounts of two currencies are never compared.</summary>
-/// <param name="A">Minor units from which tier A begins, by currency.</param>
-/// <param name="B">Minor units from which tier B begins, by currency.</param>
-public sealed record ValueTierThresholds(IReadOnlyDictionary<string, long> A, IReadOnlyDictionary<string, long> B)
-{
-    /// <summary>
-    /// The thresholds among the MRRs of all paying customers (DEFINITIONS, "Value tiers"). A tier never holds more than its share: where many pay the same,
-    /// they fall together into the tier below, so that a single price does not make everybody tier A.
-    /// </summary>
-    public static ValueTierThresholds Of(IEnumerable<(string Currency, long Amount)> mrr, CustomerSettings settings)
-    {
-        var a = new Dictionary<string, long>(StringComparer.Ordinal);
-        var b = new Dictionary<string, long>(StringComparer.Ordinal);
-        foreach (var currency in mrr.Where(m => m.Amount > 0).GroupBy(m => m.Currency, StringComparer.Ordinal))
-        {
-            var amounts = currency.Select(m => m.Amount).OrderDescending().ToList();
-            var top = From(amounts, settings.TierAShare);
-            a[currency.Key] = settings.TierAFrom.TryGetValue(currency.Key, out var from) ? Math.Min(top, from) : top;
-            b[currency.Key] = From(amounts, settings.TierAShare + settings.TierBShare);
-        }
-        return new ValueTierThresholds(a, b);
-    }
-
-    // The smallest amount that no more than the share of all reach.
-    private static long From(List<long> descending, double share)
-    {
-        var room = (int)Math.Floor((share * descending.Count) + 1e-9);
-        if (room >= descending.Count) return descending[^1];
-        return descending.Take(room).LastOrDefault(amount => amount > descending[room], long.MaxValue);
-    }
-
-    /// <summary>The tier of a customer: the best over its currencies; null where nothing is paid.</summary>
-    public ValueTier? Of(IReadOnlyDictionary<string, long> mrr)
-    {
-        ValueTier? best = null;
-        foreach (var (currency, amount) in mrr)
-        {
-            var tier = amount >= A.GetValueOrDefault(currency, long.MaxValue) ? ValueTier.A : amount >= B.GetValueOrDefault(currency, long.MaxValue) ? ValueTier.B : ValueTier.C;
-            if (best is null || tier < best) best = tier;
-        }
-        return best;
     }
 }

@@ -20,6 +20,13 @@ public sealed class MailIntake(ITables tables, FlowDispatch flows, IntakeCounter
     {
         var events = MailMessages.Read(body);
         if (events.Count == 0) return;
+        if (FounderMail.Is(events[0].Run))
+        {
+            // No customer's: what became of it is all there is to know. Least times and sets, so that copies and orders change nothing.
+            foreach (var own in events.GroupBy(e => e.Run.Occasion, StringComparer.Ordinal))
+                await tables.ChangeAsync<MailRecord>(Keys.ReviewMail(own.Key), known => known is null ? null : MailFacts.Apply(known, [.. own], settings.Email.Engagement), cancel);
+            return;
+        }
         foreach (var mail in events.GroupBy(e => (e.Run, e.Step))) await ApplyAsync(mail.Key.Run, mail.Key.Step, [.. mail.DistinctBy(e => e.Id, StringComparer.Ordinal)], cancel);
         // Who bounced or unsubscribed is written to no more: at once, and again where a crash came in between.
         await flows.AfterChangeAsync(events[0].Run.CustomerId, cancel);

@@ -28,5 +28,9 @@ public sealed class LinkBuilder(LinkTokens tokens, Func<Uri> publicUrl)
     }));
 
     /// <summary>The address of a token.</summary>
-    public string UrlOf(string token) => $"{publicUrl().GetLeftPart(UriPartial.Path).TrimEnd('/')}/l/{token}";
+    public string UrlOf(string token) => UrlOfPage($"/l/{token}");
+
+    /// <summary>The whole address of one of our own pages.</summary>
+    /// <param name="path">Its path, from the root of the installation on.</param>
+    public string UrlOfPage(string path) => publicUrl().GetLeftPart(UriPartial.Path).TrimEnd('/') + path;
 }

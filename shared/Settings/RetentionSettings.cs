@@ -44,6 +44,9 @@ public sealed class RetentionSettings
     /// <summary>The flows.</summary>
     public FlowSettings Flows { get; set; } = new();
 
+    /// <summary>The monthly review.</summary>
+    public ReviewSettings Review { get; set; } = new();
+
     /// <summary>How the nightly backups are kept.</summary>
     public BackupSettings Backup { get; set; } = new();
 }

@@ -3,6 +3,7 @@ using RetentionFunctions.Backup;
 using RetentionFunctions.Customers;
 using RetentionFunctions.Email;
 using RetentionFunctions.Flows;
+using RetentionFunctions.Insight;
 using RetentionFunctions.Intake.App;
 
 namespace RetentionFunctions.Settings;
@@ -82,6 +83,7 @@ internal static class SettingRules
         new(typeof(CustomerSettings), nameof(CustomerSettings.Traits)) { Wrong = CustomerTraits.WrongName, Example = "channel" },
         new(typeof(CustomerSettings), nameof(CustomerSettings.TierAFrom)) { Min = 0, Because = "MRR is never below 0" },
 
+        new(typeof(ReviewSettings), nameof(ReviewSettings.Email)) { Wrong = NotEmail, Format = "email", Example = "ada@example.com" },
         new(typeof(BackupSettings), nameof(BackupSettings.Keep)) { Min = 0, Max = 30, Because = "what is older than 35 days is deleted on Azure in any case; 0 makes none" },
         new(typeof(SweepSettings), nameof(SweepSettings.Hour)) { Min = 0, Max = 23, Because = "it is an hour of the day" },
 

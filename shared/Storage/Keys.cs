@@ -100,6 +100,9 @@ public static class Keys
     /// <summary>The scores of a customer, in order of time.</summary>
     public static KeyRange Scores(string customerId) => RangeOf(customerId, "score");
 
+    /// <summary>The scores of a customer from a day on, in order of time.</summary>
+    public static KeyRange ScoresFrom(string customerId, DateOnly on) => RangeOf(customerId, "score") with { From = Score(customerId, on).Key };
+
     /// <summary>One run of a flow; <paramref name="occasion"/> is what it is keyed to (the invoice, the day it was started).</summary>
     public static RowKey Run(string customerId, string flow, string occasion) => Of(customerId, "run", flow, occasion);
 
@@ -179,6 +182,30 @@ public static class Keys
     /// <summary>What the sweeps of all days found, in order of time.</summary>
     public static KeyRange Sweeps => Range("x-sweeps", "sweep|");
 
+    /// <summary>What the sweeps of some days found, in order of time.</summary>
+    /// <param name="from">The first day.</param>
+    /// <param name="to">The last day.</param>
+    public static KeyRange SweepsBetween(DateOnly from, DateOnly to) => new("x-sweeps", $"sweep|{Day(from)}", $"sweep|{Day(to.AddDays(1))}");
+
+    /// <summary>That a customer is in another tier since a day.</summary>
+    public static RowKey Move(DateOnly on, string customerId) => new("x-moves", $"move|{Day(on)}|{Escape(customerId)}");
+
+    /// <summary>Who is in another tier since a day.</summary>
+    public static KeyRange MovesOf(DateOnly on) => Range("x-moves", $"move|{Day(on)}|");
+
+    /// <summary>Who moved to another tier on some days, in order of time.</summary>
+    /// <param name="from">The first day.</param>
+    /// <param name="to">The last day.</param>
+    public static KeyRange MovesBetween(DateOnly from, DateOnly to) => new("x-moves", $"move|{Day(from)}", $"move|{Day(to.AddDays(1))}");
+
+    /// <summary>Something that the founder decided to do in a review.</summary>
+    public static RowKey ReviewAction(string id) => new("x-review", $"action|{Escape(id)}");
+
+    /// <summary>All that was decided in reviews.</summary>
+    public static KeyRange ReviewActions => Range("x-review", "action|");
+
+    /// <summary>The send-once ledger of the founder's own e-mails: the review of a month (<c>2026-02</c>), the line of the week of a Monday (<c>2026-03-02</c>).</summary>
+    public static RowKey ReviewMail(string occasion) => new("x-review", $"mail|{Escape(occasion)}");
     /// <summary>What a summary counted in a bucket.</summary>
     public static RowKey Summary(string name, string bucket) => new($"x-summary|{Escape(name)}", $"bucket|{bucket}");
 

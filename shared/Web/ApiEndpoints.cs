@@ -30,10 +30,12 @@ internal static class ApiEndpoints
         api.MapDelete("/dead-letters/{id}", DropAsync);
         api.MapGet("/counters", CountersAsync);
         api.MapGet("/metrics", MetricsAsync);
+        api.MapGet("/health", async (HealthQueries health, RetentionSettings settings, CancellationToken cancel) => Json(ApiHealthReport.Of(await health.ReadAsync(cancel), settings)));
         api.MapGet("/cohorts", CohortsAsync);
         api.MapGet("/recovery", RecoveryAsync);
         api.MapGet("/flows/{name}/report", FlowReportAsync);
         api.MapGet("/system", async (SystemQueries system, WebActions actions, CancellationToken cancel) => Json(ApiSystem.Of(await system.ReadAsync(actions, cancel))));
+        ReviewEndpoints.MapApi(api);
         api.MapGet("/backfill", async (JobRunner jobs, CancellationToken cancel) => Json(ApiBackfill.Of(await jobs.StateAsync(Backfill.JobName, cancel))));
         api.MapPost("/backfill", async (JobRunner jobs, TimeProvider clock, CancellationToken cancel) =>
         {
@@ -126,17 +128,24 @@ internal static class ApiEndpoints
     private static async Task<IResult> DeadLettersAsync(DeadLetters letters, CancellationToken cancel) =>
         Json((await letters.ListAsync(cancel)).Select(ApiDeadLetter.Of).ToList());
 
-    private static async Task<IResult> MetricsAsync(HttpRequest request, MetricsQueries metrics, RetentionSettings settings, TimeProvider clock, CancellationToken cancel)
+    private static async Task<IResult> MetricsAsync(HttpRequest request, MetricsQueries metrics, HealthQueries health, RetentionSettings settings, TimeProvider clock, CancellationToken cancel)
     {
         var (asked, wrong) = ApiMetrics.Request(request.Query, clock.GetUtcNow(), settings.Insight);
         if (asked is null) return WebErrors.Problem(400, wrong!);
+        var use = await health.OfMonthsAsync(asked.From, asked.To, cancel);
         if (asked.Currency == MetricsRequest.Converted)
         {
             var converted = Conversion.Of(await metrics.MonthsAsync(asked with { Currency = null }, cancel), settings.Insight);
-            return converted.Missing.Count > 0 ? WebErrors.Problem(400, ApiMetrics.Lacks(converted.Missing)) : Json(converted.Months.Select(ApiMetrics.Of));
+            return converted.Missing.Count > 0 ? WebErrors.Problem(400, ApiMetrics.Lacks(converted.Missing)) : Json(converted.Months.Select(m => WithUse(ApiMetrics.Of(m), m.Month)));
         }
         var months = await metrics.MonthsAsync(asked, cancel);
-        return Json(months.Select(ApiMetrics.Of));
+        return Json(months.Select(m => WithUse(ApiMetrics.Of(m), m)));
+
+        ApiMetrics WithUse(ApiMetrics told, MetricsMonth month)
+        {
+            var totals = use.GetValueOrDefault(month.All.Month);
+            return told with { Wau = totals?.Wau, Mau = totals?.Mau, UnknownUse = totals?.UnknownUse };
+        }
     }
 
     private static async Task<IResult> CohortsAsync(HttpRequest request, CohortQueries cohorts, RetentionSettings settings, CancellationToken cancel)

@@ -50,6 +50,15 @@ public sealed record ApiMetrics(
     long MrrExchange, long MrrAtEnd, double? GrossMrrChurnRate, double? NetMrrChurnRate, double? Nrr, double? Grr, double? Arpa, double? Ltv, string? Band, string Formula, bool Mixed,
     IReadOnlyDictionary<string, ApiTerm> Terms, bool Closed, DateTimeOffset? CorrectedAt, IReadOnlyDictionary<string, ApiRatio> Formulas, IReadOnlyDictionary<string, decimal>? Rates)
 {
+    /// <summary>Customers of all currencies with a sign-in or core use in the 7 days before the month's last sweep; null where none counted it.</summary>
+    public int? Wau { get; init; }
+
+    /// <summary>The same of 30 days.</summary>
+    public int? Mau { get; init; }
+
+    /// <summary>Those of whom no use was ever measured.</summary>
+    public int? UnknownUse { get; init; }
+
     internal static ApiMetrics Of(MetricsMonth month) => Of(month, null);
 
     internal static ApiMetrics Of(ConvertedMonth converted) => Of(converted.Month, converted.Rates);

@@ -38,6 +38,7 @@ internal static class PageEndpoints
         pages.MapMethods("/flows", Look, FlowsAsync);
         pages.MapMethods("/flows/{name}", Look, FlowAsync);
         pages.MapMethods("/metrics", Look, MetricsAsync);
+        pages.MapMethods("/health", Look, HealthAsync);
         pages.MapMethods("/cohorts", Look, CohortsAsync);
         pages.MapMethods("/recovery", Look, RecoveryAsync);
         pages.MapMethods("/system", Look, SystemAsync);
@@ -47,6 +48,7 @@ internal static class PageEndpoints
         pages.MapMethods("/outbox", Look, OutboxAsync);
         pages.MapMethods("/outbox/{id}", Look, MailAsync);
         pages.MapMethods("/outbox/{id}/body", Look, MailBodyAsync);
+        ReviewEndpoints.MapPages(pages);
         pages.MapPost("/runs/stop", StopAsync);
         pages.MapPost("/dead-letters/replay", async (HttpContext context, DeadLetters letters) =>
             Back("/dead-letters", await letters.ReplayAsync(await FieldAsync(context, "id"), context.RequestAborted) ? "replayed" : "gone"));
@@ -186,7 +188,7 @@ internal static class PageEndpoints
         [nameof(SystemPage.How)] = actions.Backups.How,
     });
 
-    private static async Task<IResult> MetricsAsync(HttpContext context, MetricsQueries metrics, RetentionSettings settings, TimeProvider clock)
+    private static async Task<IResult> MetricsAsync(HttpContext context, MetricsQueries metrics, HealthQueries health, RetentionSettings settings, TimeProvider clock)
     {
         var query = context.Request.Query;
         var (request, wrong) = ApiMetrics.Request(query, clock.GetUtcNow(), settings.Insight);
@@ -197,11 +199,18 @@ internal static class PageEndpoints
             [nameof(MetricsPage.Frame)] = await PageFrame.OfAsync(context),
             [nameof(MetricsPage.Request)] = request,
             [nameof(MetricsPage.All)] = await metrics.MonthsAsync(request with { Currency = null }, context.RequestAborted),
+            [nameof(MetricsPage.Use)] = await health.OfMonthsAsync(request.From, request.To, context.RequestAborted),
             [nameof(MetricsPage.Settings)] = settings.Insight,
             [nameof(MetricsPage.Told)] = Month.TryParse(query["month"].ToString(), out var told) ? told : null,
         });
     }
 
+    private static async Task<IResult> HealthAsync(HttpContext context, HealthQueries health, RetentionSettings settings) => Render<HealthPage>(new()
+    {
+        [nameof(HealthPage.Frame)] = await PageFrame.OfAsync(context),
+        [nameof(HealthPage.R)] = await health.ReadAsync(context.RequestAborted),
+        [nameof(HealthPage.Settings)] = settings,
+    });
     private static async Task<IResult> CohortsAsync(HttpContext context, CohortQueries cohorts, RetentionSettings settings)
     {
         var query = context.Request.Query;

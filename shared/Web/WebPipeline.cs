@@ -40,6 +40,9 @@ public static class WebPipeline
         services.TryAddSingleton<CustomerQueries>();
         services.TryAddSingleton<SystemQueries>();
         services.TryAddSingleton<MetricsQueries>();
+        services.TryAddSingleton<HealthQueries>();
+        services.TryAddSingleton<ReviewActions>();
+        services.TryAddSingleton<ReviewQueries>();
         services.TryAddSingleton<SummaryQueries>();
         services.TryAddSingleton<CohortQueries>();
         services.TryAddSingleton<FlowQueries>();

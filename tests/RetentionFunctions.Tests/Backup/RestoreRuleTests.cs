@@ -15,6 +15,8 @@ public sealed class RestoreRuleTests
         { "what the app told of a user", Keys.Activity("cus_1", "user-1") },
         { "whose user it is", Keys.UserTie("user-1") },
         { "whose address it is", Keys.EmailOfCustomer("a@example.com", "cus_1") },
+        { "what was decided in a review", Keys.ReviewAction("a1") },
+        { "that a review was sent", Keys.ReviewMail("2026-02") },
         { "a key with which links were signed", Keys.ProtectionKey("k1") },
         { "where a job stands", Keys.Job("restore") },
         { "a message that waits to be replayed", Keys.DeadLetter("evt_1") },

@@ -30,13 +30,14 @@ public class TemplateTests
 
     private static OutgoingEmail Sample(string name)
     {
+        if (name.StartsWith("review-", StringComparison.Ordinal)) return EmailSamples.Composer().Compose(EmailSamples.Review(name));
         var step = name[^1] - '0';
         return EmailSamples.Composer().Compose(name.StartsWith("win-back", StringComparison.Ordinal) ? EmailSamples.WinBack(step) : EmailSamples.Dunning(step));
     }
 
     [Fact]
-    public void Ten_templates_come_with_the_product() =>
-        Assert.Equal(["dunning-1", "dunning-2", "dunning-3", "dunning-4", "dunning-5", "win-back-1", "win-back-2", "win-back-3", "win-back-4", "win-back-5"], EmailTemplates.Load().Names);
+    public void Ten_templates_for_customers_come_with_the_product_and_two_for_the_founder() =>
+        Assert.Equal(["dunning-1", "dunning-2", "dunning-3", "dunning-4", "dunning-5", "review-month", "review-week", "win-back-1", "win-back-2", "win-back-3", "win-back-4", "win-back-5"], EmailTemplates.Load().Names);
 
     [Theory]
     [InlineData(1), InlineData(2), InlineData(3), InlineData(4), InlineData(5)]
@@ -205,5 +206,6 @@ public class TemplateTests
         templates.Check(new Dictionary<string, FlowDefinition> { ["win-back"] = Flow(MailKind.Marketing, "win-back-1") });
         Assert.Contains("there is no template 'hello'", Assert.Throws<EmailTemplateException>(() => templates.Check(new Dictionary<string, FlowDefinition> { ["a"] = Flow(MailKind.Marketing, "hello") })).Message);
         Assert.Contains("both must be the same kind", Assert.Throws<EmailTemplateException>(() => templates.Check(new Dictionary<string, FlowDefinition> { ["a"] = Flow(MailKind.Transactional, "win-back-1") })).Message);
+        Assert.Contains("is for your own e-mails", Assert.Throws<EmailTemplateException>(() => templates.Check(new Dictionary<string, FlowDefinition> { ["a"] = Flow(MailKind.Transactional, "review-week") })).Message);
     }
 }
