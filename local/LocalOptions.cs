@@ -27,6 +27,12 @@ public sealed record LocalOptions
     /// <summary>Which of all demo years; null: 1, or the one of the folder.</summary>
     public ulong? Seed { get; init; }
 
+    /// <summary>A CSV file to import, and then to end; null: start the host.</summary>
+    public string? Import { get; init; }
+
+    /// <summary>With <see cref="Import"/>: only say what would be written.</summary>
+    public bool DryRun { get; init; }
+
     /// <summary>Settings given on the command line, <c>--Section:Key=value</c>.</summary>
     public IReadOnlyList<string> Settings { get; init; } = [];
 
@@ -45,6 +51,10 @@ public sealed record LocalOptions
           --customers N           how many customers it has    (300)
           --seed N                which of all such years      (1)
           --Section:Key=VALUE     a setting of retention.json  (--Flows:Mode=preview)
+
+        dotnet run --project local -- import FILE [--dry-run] [--data DIR]
+
+          writes a CSV file of customers or subscriptions into the data (docs/import.md) and ends; --dry-run only says what it would write
         """;
 
     /// <summary>Reads the command line.</summary>
@@ -57,6 +67,16 @@ public sealed record LocalOptions
         {
             var (name, value) = args[i].Split('=', 2) is [var left, var right] ? (left, right) : (args[i], null);
             if (name is "--help" or "-h" or "-?") return options with { Help = true };
+            if (i == 0 && args[i] == "import")
+            {
+                options = options with { Import = ++i < args.Count && !args[i].StartsWith("--", StringComparison.Ordinal) ? args[i] : throw new LocalStartException($"import needs a file: import customers.csv\n\n{Usage}") };
+                continue;
+            }
+            if (name is "--dry-run" && value is null)
+            {
+                options = options with { DryRun = true };
+                continue;
+            }
             if (name is "--demo" && value is null)
             {
                 options = options with { Demo = true };
@@ -78,6 +98,8 @@ public sealed record LocalOptions
                 _ => throw new LocalStartException($"There is no option '{args[i]}'.\n\n{Usage}"),
             };
         }
+        if (options.DryRun && options.Import is null) throw new LocalStartException("--dry-run is of the import: import FILE --dry-run.");
+        if (options.Import is not null && options.Demo) throw new LocalStartException("A demo year's customers and your own would mix: import into a folder without --demo.");
         if (!options.Demo && (options.Customers is not null || options.Seed is not null)) throw new LocalStartException("--customers and --seed say which demo year is played: give --demo too.");
         return options with { Settings = settings };
     }

@@ -41,12 +41,17 @@ public sealed partial class LocalPump(
     private readonly Dictionary<string, int> failures = new(StringComparer.Ordinal);
 
     /// <summary>Handles all that is queued or due at this moment.</summary>
-    public async Task SettleAsync(CancellationToken cancel = default)
+    public Task SettleAsync(CancellationToken cancel = default) => AloneAsync(SettleNowAsync, cancel);
+
+    /// <summary>Handles all that is queued, and nothing that is due: without a server, e-mails would have no address to link to.</summary>
+    public Task HandleQueuedAsync(CancellationToken cancel = default) => AloneAsync(DrainInboxAsync, cancel);
+
+    private async Task AloneAsync(Func<CancellationToken, Task> work, CancellationToken cancel)
     {
         await working.WaitAsync(cancel);
         try
         {
-            await SettleNowAsync(cancel);
+            await work(cancel);
         }
         finally
         {
@@ -303,7 +308,7 @@ public sealed partial class LocalPump(
         catch (Exception e) when (!cancel.IsCancellationRequested)
         {
             var attempts = queued.Attempts + 1;
-            Log.Failed(log, e, InboxProcessor.Line(queued.Message.Id), attempts);
+            Log.Failed(log, e, InboxProcessor.Named(queued.Message), attempts);
             if (attempts >= InboxProcessor.MaxAttempts && await TryGiveUpAsync(queued.Message, attempts, e.Message, cancel)) return true;
             await inbox.RetryLaterAsync(queued.Seq, attempts, clock.GetUtcNow() + Backoff(attempts), cancel);
             return false;
@@ -320,7 +325,7 @@ public sealed partial class LocalPump(
         catch (Exception e) when (!cancel.IsCancellationRequested)
         {
             // Neither handled nor kept as a dead letter: it stays in the queue, so that nothing is lost, and only its own session waits.
-            Log.NotGivenUp(log, e, InboxProcessor.Line(message.Id));
+            Log.NotGivenUp(log, e, InboxProcessor.Named(message));
             return false;
         }
     }
@@ -372,7 +377,7 @@ public sealed partial class LocalPump(
         {
             int count;
             lock (failures) failures[item.Id] = count = failures.GetValueOrDefault(item.Id) + 1;
-            Log.RunFailed(log, e, item.Id, count);
+            Log.RunFailed(log, e, RunId.Parse(item.Id).Flow, count);
             next = clock.GetUtcNow() + Backoff(count);
         }
         await due.SettleAsync(item.Id, item.Version, next, cancel);
@@ -388,8 +393,8 @@ public sealed partial class LocalPump(
         [LoggerMessage(Level = LogLevel.Warning, Message = "Handling message {Id} failed, attempt {Attempt}; it is tried again")]
         public static partial void Failed(ILogger log, Exception e, string id, int attempt);
 
-        [LoggerMessage(Level = LogLevel.Warning, Message = "Advancing {Id} failed, attempt {Attempt}; it is tried again")]
-        public static partial void RunFailed(ILogger log, Exception e, string id, int attempt);
+        [LoggerMessage(Level = LogLevel.Warning, Message = "Advancing a run of {Flow} failed, attempt {Attempt}; it is tried again")]
+        public static partial void RunFailed(ILogger log, Exception e, string flow, int attempt);
 
         [LoggerMessage(Level = LogLevel.Error, Message = "Message {Id} could not be kept as a dead letter either; it stays in the queue and is tried again")]
         public static partial void NotGivenUp(ILogger log, Exception e, string id);

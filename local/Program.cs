@@ -24,6 +24,7 @@ try
 
     // 3. The whole product in this process.
     await using var app = await LocalHost.CreateAsync(options, configuration, Path.GetDirectoryName(file));
+    if (options.Import is { } import) return await ImportCommand.RunAsync(app.Services, import, options.DryRun, Console.Out, Console.Error);
     try
     {
         await app.StartAsync();

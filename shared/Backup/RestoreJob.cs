@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using RetentionFunctions.Customers;
 using RetentionFunctions.Jobs;
 using RetentionFunctions.Storage;
 
@@ -7,7 +8,7 @@ namespace RetentionFunctions.Backup;
 
 /// <summary>
 /// Puts the tables back to a backup, a file of it a step (<see cref="RestoreRule"/>): rows of the file are written, rows that stand between them and are not in it go.
-/// A step may be done again, and the whole job too. Started for <c>{backup}|{when it was asked for}</c>.
+/// At the end each bucket's months are added up anew: a backup is not of one moment, so a sum in it may be of a moment after its parts. A step may be done again, and the whole job too. Started for <c>{backup}|{when it was asked for}</c>.
 /// </summary>
 public sealed class RestoreJob(ITables tables, IBackupStore store, Backups backups) : IJob
 {
@@ -44,6 +45,11 @@ public sealed class RestoreJob(ITables tables, IBackupStore store, Backups backu
             return Step(at with { Checked = upTo }, state.Counts);
         }
 
+        if (at.Written == manifest.Files)
+        {
+            var sums = await MonthRows.SumAsync(tables, cancel);
+            return new JobStep(null, new Dictionary<string, long>(state.Counts) { ["sums put right"] = sums });
+        }
         var rows = await FileAsync(backup, at.Written, cancel);
         var isLast = at.Written == manifest.Files - 1;
         var changes = await ChangesAsync(rows, at.After, isLast, cancel);
@@ -55,7 +61,7 @@ public sealed class RestoreJob(ITables tables, IBackupStore store, Backups backu
             ["written"] = state.Counts.GetValueOrDefault("written") + changes.Count(change => change.Write is not Write.Delete),
             ["removed"] = state.Counts.GetValueOrDefault("removed") + changes.Count(change => change.Write is Write.Delete),
         };
-        return isLast ? new JobStep(null, counts) : Step(at with { Written = at.Written + 1, After = rows[^1].At }, counts);
+        return Step(at with { Written = at.Written + 1, After = isLast ? null : rows[^1].At }, counts);
 
         JobStep Step(Position position, IReadOnlyDictionary<string, long> counted) =>
             new(JsonSerializer.SerializeToNode(position, TablesExtensions.Json), counted, (position.Checked + (9.0 * position.Written)) / (10.0 * manifest.Files));

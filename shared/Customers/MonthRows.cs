@@ -15,6 +15,8 @@ public static class MonthRows
     /// </summary>
     public static readonly TimeSpan OpenFor = TimeSpan.FromDays(3);
 
+    private const int BucketsAtOnce = 16;
+
     /// <summary>The writes that make a customer's stored months those derived, and the bucket's sum follow; none where they agree.</summary>
     /// <param name="tables">Read, not written.</param>
     /// <param name="customerId">Whose.</param>
@@ -37,6 +39,29 @@ public static class MonthRows
             To(own, stored?.ETag, StoredMonths.Of(months)),
             To(sum, total?.ETag, (total?.Value ?? []).With(changes, month => !past && month.End + OpenFor <= now ? now : null)),
         ];
+    }
+
+    /// <summary>Puts every bucket's sum right: its customers' months and those of who was erased. When a month was corrected stays. For after a restore; otherwise they agree.</summary>
+    /// <returns>How many were wrong.</returns>
+    public static async Task<long> SumAsync(ITables tables, CancellationToken cancel = default)
+    {
+        var wrong = 0L;
+        await Parallel.ForEachAsync(Keys.AllBuckets, new ParallelOptions { MaxDegreeOfParallelism = BucketsAtOnce, CancellationToken = cancel }, async (bucket, token) =>
+        {
+            while (true)
+            {
+                var total = await tables.GetAsync<StoredMonths>(Keys.MonthsOfBucket(bucket), token);
+                var parts = await tables.ListAsync<StoredMonths>(Keys.MonthsOfCustomers(bucket), token);
+                if (await tables.GetAsync<StoredMonths>(Keys.MonthsOfErased(bucket), token) is { Value: var erased }) parts.Add(erased);
+                var changes = parts.SelectMany(part => part.Cells()).Concat((total?.Value.Cells() ?? []).Select(c => KeyValuePair.Create(c.Key, -c.Value)))
+                    .GroupBy(c => c.Key, c => c.Value).ToDictionary(g => g.Key, g => g.Aggregate((a, b) => a + b));
+                if (changes.Values.All(change => change == default)) return;
+                if (!await tables.TryCommitAsync(bucket, [To(Keys.MonthsOfBucket(bucket), total?.ETag, (total?.Value ?? []).With(changes, _ => null))], token)) continue;
+                Interlocked.Increment(ref wrong);
+                return;
+            }
+        });
+        return wrong;
     }
 
     // What turns out to be nothing leaves nothing: a payment that was none, say.

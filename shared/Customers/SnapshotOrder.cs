@@ -8,7 +8,8 @@ namespace RetentionFunctions.Customers;
 /// <item>Among the rest of a second: follow the chain of states. Next comes a snapshot whose previous status is the status reached so far,
 /// or one that says nothing of a change and has that status; where the chain does not decide, the status that is less far along, then the event id.</item>
 /// <item>An ended subscription stays ended: what stands after the first ending is not looked at.</item>
-/// <item>What was only worked out (<see cref="SubscriptionSnapshot.WorkedOut"/>) counts before the first snapshot that Stripe itself gave, and not after it.</item>
+/// <item>What was only worked out (<see cref="SubscriptionSnapshot.WorkedOut"/>) counts before the first snapshot that Stripe itself gave, and not after it; what a
+/// file said (<see cref="SubscriptionSnapshot.Imported"/>) before the first from anywhere else.</item>
 /// </list>
 /// </summary>
 public static class SnapshotOrder
@@ -19,8 +20,7 @@ public static class SnapshotOrder
         var ordered = new List<SubscriptionSnapshot>();
         string? status = null;
         var all = snapshots as IReadOnlyCollection<SubscriptionSnapshot> ?? [.. snapshots];
-        if (all.Where(s => !s.WorkedOut).Min(s => (DateTimeOffset?)s.Stamp.At) is { } told && all.Any(s => s.WorkedOut))
-            all = [.. all.Where(s => !s.WorkedOut || s.Stamp.At < told)];
+        all = Before(Before(all, s => s.WorkedOut), s => s.Imported);
         foreach (var second in all.DistinctBy(s => s.Stamp.EventId).OrderBy(s => s.Stamp).GroupBy(s => (s.Stamp.At, s.Stamp.Rank)))
             foreach (var snapshot in Chain([.. second], status))
             {
@@ -30,6 +30,10 @@ public static class SnapshotOrder
             }
         return ordered;
     }
+
+    // Of those of a lesser source only what is before the first of the others.
+    private static IReadOnlyCollection<SubscriptionSnapshot> Before(IReadOnlyCollection<SubscriptionSnapshot> all, Func<SubscriptionSnapshot, bool> lesser) =>
+        all.Any(lesser) && all.Where(s => !lesser(s)).Min(s => (DateTimeOffset?)s.Stamp.At) is { } first ? [.. all.Where(s => !lesser(s) || s.Stamp.At < first)] : all;
 
     /// <summary>It says that the subscription is over.</summary>
     public static bool IsEnd(SubscriptionSnapshot snapshot) => SubscriptionStatus.IsEnded(snapshot.Status) || snapshot.Stamp.Rank == 2;

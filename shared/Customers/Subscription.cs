@@ -77,6 +77,12 @@ public sealed record SubscriptionSnapshot
     /// </summary>
     [System.Text.Json.Serialization.JsonIgnore(Condition = System.Text.Json.Serialization.JsonIgnoreCondition.WhenWritingDefault)]
     public bool WorkedOut { get; init; }
+
+    /// <summary>
+    /// With <see cref="WorkedOut"/>: an imported file says so. It counts up to the first snapshot from anywhere else, since a file tells the least: the price of its day, for all of the past.
+    /// </summary>
+    [System.Text.Json.Serialization.JsonIgnore(Condition = System.Text.Json.Serialization.JsonIgnoreCondition.WhenWritingDefault)]
+    public bool Imported { get; init; }
 }
 
 /// <summary>Stripe's subscription statuses, and which of them pay.</summary>

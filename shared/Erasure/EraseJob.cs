@@ -18,9 +18,9 @@ public interface IPersonalData
 /// <summary>
 /// Erases one customer: every row of theirs and of their app users, every index that names them, dead letters and stored bodies in which they are. It goes through the
 /// tables twice: who they are (all addresses and app users that were ever tied to them), then everything that speaks of them.
-/// It asks for nothing at Stripe: a customer who is not deleted there comes back with the next event. Backups keep them until they are removed themselves.
+/// Files that wait to be imported are among the stored bodies, and go whole. It asks for nothing at Stripe: a customer who is not deleted there comes back with the next event. Backups keep them until they are removed themselves.
 /// </summary>
-public sealed class EraseJob(ITables tables, IEnumerable<IPersonalData> others) : IJob
+public sealed class EraseJob(ITables tables, IEnumerable<IPersonalData> others) : IBulkJob
 {
     // Rows that a step looks at: some seconds.
     private const int RowsPerStep = 20_000;
@@ -56,7 +56,7 @@ public sealed class EraseJob(ITables tables, IEnumerable<IPersonalData> others) 
             case Phase.Rows:
                 // First of all: what Stripe said before this moment must not bring them back, however often and late it comes.
                 await tables.UpsertAsync(Keys.Erased(person.CustomerId), new Erased(state.StartedAt), cancel);
-                removed += await RemoveAllRowsAsync(person, cancel);
+                removed += await RemoveAllRowsAsync(person, state.StartedAt, cancel);
                 return Next(new Position(Phase.Bodies, null));
             case Phase.Bodies:
                 removed += await RemoveLettersAsync(person, cancel) + await RemoveBodiesAsync(person, cancel);
@@ -66,7 +66,7 @@ public sealed class EraseJob(ITables tables, IEnumerable<IPersonalData> others) 
                 removed += gone;
                 if (after is not null) return Next(at with { After = after });
                 // What came in since, while the indexes still led to them.
-                removed += await RemoveAllRowsAsync(person, cancel);
+                removed += await RemoveAllRowsAsync(person, state.StartedAt, cancel);
                 // The last that is known of them.
                 await tables.DeleteAsync(named, cancel);
                 return new JobStep(null, new Dictionary<string, long> { ["removed"] = removed });
@@ -97,10 +97,10 @@ public sealed class EraseJob(ITables tables, IEnumerable<IPersonalData> others) 
         return last;
     }
 
-    private async Task<long> RemoveAllRowsAsync(Person person, CancellationToken cancel)
+    private async Task<long> RemoveAllRowsAsync(Person person, DateTimeOffset at, CancellationToken cancel)
     {
         var removed = 0L;
-        foreach (var id in person.Ids) removed += await RemoveRowsAsync(id, cancel);
+        foreach (var id in person.Ids) removed += await RemoveRowsAsync(id, at, cancel);
         foreach (var id in person.FormerCustomers) removed += await RemoveUsersRowsAsync(id, person, cancel);
         foreach (var other in others) await other.EraseAsync(person.CustomerId, cancel);
         return removed;
@@ -120,8 +120,9 @@ public sealed class EraseJob(ITables tables, IEnumerable<IPersonalData> others) 
     }
 
     // A customer's rows, or those of an app user before the tie: one bucket, every noun.
-    private async Task<long> RemoveRowsAsync(string id, CancellationToken cancel)
+    private async Task<long> RemoveRowsAsync(string id, DateTimeOffset at, CancellationToken cancel)
     {
+        await ErasedMonths.LeaveAsync(tables, id, at, cancel);
         var keys = new List<string>();
         var bucket = Keys.Bucket(id);
         await foreach (var row in tables.QueryAsync(Keys.WholePartition(bucket), cancel))

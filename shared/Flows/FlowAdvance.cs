@@ -59,7 +59,7 @@ public sealed class FlowAdvance(ITables tables, IMailer mailer, EmailComposer co
                     break;
             }
         }
-        throw new TransientStorageException($"The run {id} was changed by others again and again.");
+        throw new TransientStorageException("A run was changed by others again and again.");
     }
 
     // Null: go round again. A time: try then.
@@ -169,7 +169,7 @@ public sealed class FlowAdvance(ITables tables, IMailer mailer, EmailComposer co
             if (await CustomerView.LoadAsync(tables, id.CustomerId, cancel) is not { } view2) return;
             (run, view) = (run2, view2);
         }
-        throw new TransientStorageException($"The customer {id.CustomerId} was changed by others ten times in a row.");
+        throw new TransientStorageException("A customer was changed by others ten times in a row.");
     }
 
     private static bool IsBetterKnown(MailResult now, MailResult before) => Certainty(now) > Certainty(before);

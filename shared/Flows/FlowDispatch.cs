@@ -75,7 +75,7 @@ public sealed class FlowDispatch(ITables tables, IFlowEngine engine, RetentionSe
             if (await tables.GetAsync(Keys.Run(customerId, DunningFlow, run.Id.Occasion), cancel) is not null) return;
             if (await StartAsync(run, view, cancel)) return;
         }
-        throw new TransientStorageException($"The customer {customerId} was changed by others ten times in a row.");
+        throw new TransientStorageException("A customer was changed by others ten times in a row.");
     }
 
     private async Task LookAsync(RunId id, CustomerView view, CancellationToken cancel)

@@ -172,7 +172,7 @@ public sealed partial class DailySweep(ITables tables, FlowDispatch flows, Reten
             if (await CustomerView.LoadAsync(tables, id, cancel) is not { } view) return;
             scored = await ScoreAsync(view.Customer, view.ETag, view.Activities, scored.Invoices, tiers, asOf, now, cancel);
         }
-        throw new TransientStorageException($"The customer {id} was changed by others ten times in a row.");
+        throw new TransientStorageException("A customer was changed by others ten times in a row.");
     }
 
     private async Task<Scored> ScoreAsync(Customer customer, string etag, IReadOnlyList<Activity> activities, IReadOnlyList<Invoice> invoices, ValueTierThresholds tiers, DateOnly asOf, DateTimeOffset now, CancellationToken cancel)
@@ -251,7 +251,7 @@ public sealed partial class DailySweep(ITables tables, FlowDispatch flows, Reten
             // Started before, or the customer changed between reading and writing: then once more.
             if (await tables.GetAsync(Keys.Run(customerId, FlowDispatch.WinBackFlow, run.Id.Occasion), cancel) is not null) return false;
         }
-        throw new TransientStorageException($"The customer {customerId} was changed by others ten times in a row.");
+        throw new TransientStorageException("A customer was changed by others ten times in a row.");
     }
 
     private static string Occasion(DateOnly day) => day.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture);

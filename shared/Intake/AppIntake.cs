@@ -57,7 +57,7 @@ public sealed class AppIntake(ITables tables, UserTies ties, FlowDispatch flows,
             ];
             if (await tables.TryCommitAsync(key.Partition, writes, cancel)) return countedAtHome;
         }
-        throw new TransientStorageException($"The activity of the user {userId} was changed by others ten times in a row.");
+        throw new TransientStorageException("The activity of a user was changed by others ten times in a row.");
     }
 
     // Those that no former id of the user has counted. What was counted while the user was tied to nobody stands in one row with its first and last time,

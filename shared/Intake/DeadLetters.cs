@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using RetentionFunctions.Erasure;
 using RetentionFunctions.Storage;
 
 namespace RetentionFunctions.Intake;
@@ -37,6 +38,8 @@ public sealed class DeadLetters(ITables tables, BodyStore bodies, IInbox inbox)
     /// <summary>Keeps a message with its raw body. May be repeated.</summary>
     public async Task KeepAsync(InboxMessage message, ReadOnlyMemory<byte> body, string reason, int attempts, DateTimeOffset now, CancellationToken cancel = default)
     {
+        // It came in before its customer was erased, and was tried until after that: it goes with them.
+        if (await tables.GetAsync<Erased>(Keys.Erased(message.Session), cancel) is { Value: var erased } && message.ReceivedAt <= erased.At) return;
         // An id of its own, so that a replay which is still dropping the letter before cannot take this body with it.
         var bodyId = $"dead:{message.Id}:{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8))}";
         await bodies.PutAsync(bodyId, body, cancel);

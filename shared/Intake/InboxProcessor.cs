@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+using System.Text;
 using Microsoft.Extensions.Logging;
 using RetentionFunctions.Email;
 using RetentionFunctions.Jobs;
@@ -37,6 +39,13 @@ public sealed partial class InboxProcessor(BodyStore bodies, DeadLetters deadLet
     /// <summary>A text for a line of the log: an app's ids are whatever the app says, and one with a line break would forge a line of its own.</summary>
     public static string Line(string text) => PlainText.Line(text, MaxLine);
 
+    /// <summary>
+    /// A message for a line of the log. Only Stripe's own ids and those of jobs are said: others name customers and users of the app, of whom nothing may be left in a log when they are erased.
+    /// With the dead letters a message stands with its id.
+    /// </summary>
+    public static string Named(InboxMessage message) => message.Kind is MessageKind.StripeEvent or MessageKind.Job ? Line(message.Id)
+        : $"{message.Kind} {Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(message.Id)), 0, 6)}";
+
     private async Task HandleOnceAsync(InboxMessage message, int attempt, CancellationToken cancel)
     {
         if (await bodies.BodyOfAsync(message, cancel) is not { } body) return;
@@ -54,7 +63,7 @@ public sealed partial class InboxProcessor(BodyStore bodies, DeadLetters deadLet
         }
         catch (UnreadableException e)
         {
-            Log.Unreadable(log, Line(message.Id), Line(e.Message));
+            Log.Unreadable(log, Named(message), Line(e.Message));
             await deadLetters.KeepAsync(message, body, e.Message, attempt, clock.GetUtcNow(), cancel);
             RetentionTelemetry.Died(message.Kind, "unreadable");
         }
@@ -66,7 +75,7 @@ public sealed partial class InboxProcessor(BodyStore bodies, DeadLetters deadLet
     {
         if (await bodies.BodyOfAsync(message, cancel) is not { } body) return;
         if (message.Kind == MessageKind.Job && await jobs.GiveUpAsync(body, lastError, cancel)) return;
-        Log.GivenUp(log, Line(message.Id), attempts, Line(lastError));
+        Log.GivenUp(log, Named(message), attempts, Line(lastError));
         await deadLetters.KeepAsync(message, body, $"Handling failed {attempts} times; the last time: {lastError}", attempts, clock.GetUtcNow(), cancel);
         RetentionTelemetry.Died(message.Kind, "given_up");
         await bodies.DoneAsync(message, cancel);

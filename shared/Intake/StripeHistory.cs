@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using RetentionFunctions.Customers;
 using RetentionFunctions.Flows;
+using RetentionFunctions.Import;
 using RetentionFunctions.Intake.Stripe;
 using RetentionFunctions.Settings;
 using RetentionFunctions.Storage;
@@ -12,7 +13,7 @@ namespace RetentionFunctions.Intake;
 /// Handles what was read from Stripe's lists: a customer, a subscription with its invoices, an event of the past. It goes the way of the events, one message after the other
 /// for each customer, and ends in the same rows; beside events of the same facts, before or after them, nothing counts twice. No flow starts from it.
 /// </summary>
-public sealed class StripeHistory(ITables tables, StripeIntake stripe, FlowDispatch flows, IntakeCounters counters, RetentionSettings settings, TimeProvider clock)
+public sealed partial class StripeHistory(ITables tables, StripeIntake stripe, FlowDispatch flows, IntakeCounters counters, RetentionSettings settings, TimeProvider clock)
 {
     /// <summary>The counter of subscriptions that the nightly reconcile had to correct.</summary>
     public const string Corrected = "stripe.corrected";
@@ -65,6 +66,7 @@ public sealed class StripeHistory(ITables tables, StripeIntake stripe, FlowDispa
         var root = document.RootElement;
         var asOf = new StripeObject(root, "$").Time("at") ?? throw new StripeObject(root, "$").Missing("at");
         if (Field("event") is { } told) await stripe.HandleAsync(JsonSerializer.SerializeToUtf8Bytes(told), cancel, past: true);
+        else if (Field("imported") is { } imported) await ImportedAsync(imported.Deserialize<ImportedCustomer>(TablesExtensions.Json)!, cancel);
         else if (Field("customer") is { } customer) await CustomerAsync(new StripeObject(customer, "$.customer"), asOf, cancel);
         else if (Field("subscription") is not { } subscription) throw UnreadableException.At("$", "holds neither a customer nor a subscription nor an event");
         else if (Field("invoices") is { } invoices) await SubscriptionAsync(subscription, invoices, Field("pending"), Field("prices"), new StripeObject(root, "$").Time("from") ?? default, asOf, cancel);
@@ -92,8 +94,7 @@ public sealed class StripeHistory(ITables tables, StripeIntake stripe, FlowDispa
         var waits = pending is { } items ? items.EnumerateArray().Select((item, n) => ListedLine.Pending(new StripeObject(item, $"$.pending[{n}]"), listed.SubscriptionId)).OfType<ListedLine>().ToList() : [];
         var priced = prices is { } given ? given.EnumerateObject().ToDictionary(p => p.Name, p => p.Value, StringComparer.Ordinal) : [];
         IReadOnlyList<SubscriptionSnapshot> past = [.. SubscriptionPast.Of(subscription, listed, own, waits, priced, from, settings.Customers.TemporaryDiscountsReduceMrr), listed];
-        for (var attempt = 1; !await TryWriteAsync(customerId, listed, past, own, cancel); attempt++)
-            if (attempt == 10) throw new TransientStorageException($"The customer {customerId} was changed by others ten times in a row.");
+        await RepeatAsync(customerId, () => TryWriteAsync(customerId, listed, past, own, cancel));
         var latest = own.MaxBy(i => i.Invoice.CreatedAt);
         foreach (var invoice in own) await stripe.IndexAsync(customerId, invoice == latest ? invoice.Fact : invoice.Fact with { Invoice = invoice.Invoice with { CustomerEmail = null } }, cancel);
         await stripe.IndexAsync(customerId, new SubscriptionChanged(listed.Stamp, customerId, listed), cancel);
@@ -125,15 +126,28 @@ public sealed class StripeHistory(ITables tables, StripeIntake stripe, FlowDispa
             derived = CustomerMerge.WithInvoice(CustomerMerge.Apply(derived, invoice.Fact), after);
         }
 
-        // The customer with the last of them: what a crash leaves before it is written again by the next delivery.
-        var at = Keys.Customer(customerId);
-        var surplus = Math.Max(0, writes.Count - (TableLimits.BatchRows - 1));
-        foreach (var part in writes.Take(surplus).Chunk(TableLimits.BatchRows))
-            if (!await tables.TryCommitAsync(at.Partition, part, cancel)) return false;
-        writes = [.. writes.Skip(surplus), found is null ? new Write.Insert(at.Key, TablesExtensions.Write(derived)) : new Write.Replace(at.Key, TablesExtensions.Write(derived), found.ETag)];
-        return await LedgerRows.TryCommitAsync(tables, at.Partition, writes, await LedgerRows.DifferenceAsync(tables, change, now, past: true, cancel), cancel);
+        return await TryCommitAsync(found, change with { Customer = derived }, writes, now, cancel);
 
         string Key(SubscriptionSnapshot s) => Keys.Snapshot(customerId, s.SubscriptionId, s.Stamp.At, s.Stamp.EventId).Key;
+    }
+
+    // The customer with the last of them: what a crash leaves before it is written again by the next delivery.
+    private async Task<bool> TryCommitAsync(Stored<Customer>? found, Derived change, List<Write> writes, DateTimeOffset now, CancellationToken cancel)
+    {
+        var at = Keys.Customer(change.Customer.Id);
+        // Room for the customer, their months and the bucket's.
+        var surplus = Math.Max(0, writes.Count - (TableLimits.BatchRows - 3));
+        foreach (var part in writes.Take(surplus).Chunk(TableLimits.BatchRows))
+            if (!await tables.TryCommitAsync(at.Partition, part, cancel)) return false;
+        var row = TablesExtensions.Write(change.Customer);
+        writes = [.. writes.Skip(surplus), found is null ? new Write.Insert(at.Key, row) : new Write.Replace(at.Key, row, found.ETag)];
+        return await LedgerRows.TryCommitAsync(tables, at.Partition, writes, await LedgerRows.DifferenceAsync(tables, change, now, past: true, cancel), cancel);
+    }
+
+    private static async Task RepeatAsync(string customerId, Func<Task<bool>> tryWrite)
+    {
+        for (var attempt = 1; !await tryWrite(); attempt++)
+            if (attempt == 10) throw new TransientStorageException("A customer was changed by others ten times in a row.");
     }
 
     private async Task DifferenceAsync(JsonElement subscription, DateTimeOffset asOf, CancellationToken cancel)
@@ -161,7 +175,7 @@ public sealed class StripeHistory(ITables tables, StripeIntake stripe, FlowDispa
                 counters.Count(Corrected);
                 break;
             }
-            if (attempt == 10) throw new TransientStorageException($"The customer {customerId} was changed by others ten times in a row.");
+            if (attempt == 10) throw new TransientStorageException("A customer was changed by others ten times in a row.");
         }
         await stripe.IndexAsync(customerId, new SubscriptionChanged(listed.Stamp, customerId, listed), cancel);
         await flows.AfterChangeAsync(customerId, cancel);

@@ -114,7 +114,7 @@ public sealed class StripeIntake(ITables tables, BodyStore bodies, UserTies ties
             if (marker is not null && !heard) return null;
             if (await TryWriteAsync(customerId, fact, past, marker?.ETag, cancel) is { } news) return news;
         }
-        throw new TransientStorageException($"The customer {customerId} was changed by others ten times in a row.");
+        throw new TransientStorageException("A customer was changed by others ten times in a row.");
     }
 
     private async Task<News?> TryWriteAsync(string customerId, StripeFact fact, bool past, string? marker, CancellationToken cancel)

@@ -94,7 +94,7 @@ public sealed class UserTies(ITables tables)
             // write over the one who saw more.
             for (var attempt = 0; ; attempt++)
             {
-                if (attempt == 10) throw new TransientStorageException($"The activity of the user {userId} was changed by others ten times in a row.");
+                if (attempt == 10) throw new TransientStorageException("The activity of a user was changed by others ten times in a row.");
                 var copy = await tables.GetAsync(to, cancel);
                 // The row of the untied user stays: it belongs to nobody else, and an event that slips in there later is copied again.
                 var counted = place == untied ? (await tables.GetAsync<Activity>(Keys.Activity(place, userId), cancel))?.Value
@@ -125,7 +125,7 @@ public sealed class UserTies(ITables tables)
             Write[] writes = [new Write.Delete(key.Key, row.ETag), before is null ? new Write.Insert(kept.Key, body) : new Write.Replace(kept.Key, body, before.ETag)];
             if (await tables.TryCommitAsync(key.Partition, writes, cancel)) return all;
         }
-        throw new TransientStorageException($"The activity of the user {userId} was changed by others ten times in a row.");
+        throw new TransientStorageException("The activity of a user was changed by others ten times in a row.");
     }
 
     /// <summary>Whether a user's id can be one. What is longer than the app's door takes is no user's: the event counts without it.</summary>

@@ -85,6 +85,9 @@ public static class Keys
     /// <summary>The sum of all months of a bucket's customers: in their partition, so that the sum and its parts commit together. It is nobody's row.</summary>
     public static RowKey MonthsOfBucket(string bucket) => new(bucket, "total-months");
 
+    /// <summary>What customers who were erased had added to the bucket's months, added up: it says of nobody anything, and without it the sum would have lost parts. It is nobody's row.</summary>
+    public static RowKey MonthsOfErased(string bucket) => new(bucket, "total-erased");
+
     /// <summary>The score of a day.</summary>
     public static RowKey Score(string customerId, DateOnly on) => Of(customerId, "score", Day(on));
 
@@ -229,6 +232,21 @@ public static class Keys
 
     /// <summary>The id under which an app user is kept until it is tied to a customer.</summary>
     public static string UntiedUser(string userId) => $"user:{userId}";
+
+    /// <summary>All rows of a bucket that are of one kind.</summary>
+    public static KeyRange RowsOfBucket(string bucket, string noun) => Range(bucket, $"{noun}|");
+
+    /// <summary>The rows of a bucket that are of none of these kinds: what lies between them.</summary>
+    public static IEnumerable<KeyRange> OtherRowsOfBucket(string bucket, IEnumerable<string> nouns)
+    {
+        var from = WholePartition(bucket).From;
+        foreach (var range in nouns.Select(noun => RowsOfBucket(bucket, noun)).OrderBy(r => r.From, StringComparer.Ordinal))
+        {
+            yield return new KeyRange(bucket, from, range.From);
+            from = range.To;
+        }
+        yield return new KeyRange(bucket, from, WholePartition(bucket).To);
+    }
 
     /// <summary>All rows of a partition.</summary>
     public static KeyRange WholePartition(string partition) => new(partition, " ", "\uffff");

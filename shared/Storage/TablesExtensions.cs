@@ -73,6 +73,6 @@ public static class TablesExtensions
                 : await tables.TryReplaceAsync(key, wanted, found.ETag, cancel);
             if (done) return wanted;
         }
-        throw new TransientStorageException($"The row {key} was changed by others ten times in a row.");
+        throw new TransientStorageException("A row was changed by others ten times in a row.");
     }
 }

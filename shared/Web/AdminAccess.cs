@@ -27,6 +27,12 @@ public static class AdminAccess
     public static TBuilder RequireAdmin<TBuilder>(this TBuilder builder, AdminSurface surface) where TBuilder : IEndpointConventionBuilder =>
         builder.WithMetadata(new AdminOnly(surface));
 
+    /// <summary>Takes larger bodies than a form.</summary>
+    /// <param name="builder">The endpoint.</param>
+    /// <param name="most">Bytes.</param>
+    /// <param name="refusal">What is said of a larger one.</param>
+    internal static TBuilder TakesUpTo<TBuilder>(this TBuilder builder, long most, string refusal) where TBuilder : IEndpointConventionBuilder => builder.WithMetadata(new BodyLimit(most, refusal));
+
     internal static async Task InvokeAsync(HttpContext context, RequestDelegate next)
     {
         if (context.GetEndpoint()?.Metadata.GetMetadata<AdminOnly>() is not { } admin)
@@ -54,7 +60,14 @@ public static class AdminAccess
             await WebErrors.WriteAsync(context, 403, "A page of another site sent this request. Only our own pages may.");
             return false;
         }
-        if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit) limit.MaxRequestBodySize = MaxBodyBytes;
+        var most = context.GetEndpoint()?.Metadata.GetMetadata<BodyLimit>() ?? new BodyLimit(MaxBodyBytes, $"The request is larger than {MaxBodyBytes / 1024} KB, the most that is taken here.");
+        if (context.Request.ContentLength > most.Bytes)
+        {
+            await WebErrors.WriteAsync(context, StatusCodes.Status413PayloadTooLarge, most.Refusal);
+            return false;
+        }
+        // Of one that does not tell its length.
+        if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit) limit.MaxRequestBodySize = most.Bytes;
         return true;
     }
 
@@ -145,6 +158,11 @@ public enum AdminSurface
     /// <summary>A browser: the cookie that <c>/sign-in</c> gives for the key; every POST carries the form token.</summary>
     Page,
 }
+
+/// <summary>How large a body may be.</summary>
+/// <param name="Bytes">At most.</param>
+/// <param name="Refusal">What is said of a larger one.</param>
+internal sealed record BodyLimit(long Bytes, string Refusal);
 
 /// <summary>Marks an endpoint as the founder's.</summary>
 /// <param name="Surface">Which kind.</param>

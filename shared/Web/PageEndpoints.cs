@@ -299,10 +299,10 @@ internal static class PageEndpoints
         return Back(OwnPath(context.Request.Form["back"]), null);
     }
 
-    private static async Task<string> FieldAsync(HttpContext context, string name) =>
+    internal static async Task<string> FieldAsync(HttpContext context, string name) =>
         (await context.Request.ReadFormAsync(context.RequestAborted))[name].ToString() is { Length: > 0 } text ? text : throw new BadHttpRequestException($"The form lacks its field '{name}'.");
 
-    private static SeeOther Back(string path, string? done)
+    internal static SeeOther Back(string path, string? done)
     {
         if (done is null) return new SeeOther(path);
         var bare = path.Split('?')[0];

@@ -87,6 +87,8 @@ public sealed record PageFrame
                 "erasing" => "The customer is being erased. The job “erase” below shows when it is done.",
                 "reading" => "The history is being read.",
                 "counting" => "The figures are being counted again. Load the page again in a moment.",
+                "importing" => "The file is being written. This page shows how far it is.",
+                "discarded" => "The file is forgotten. Nothing of it was written.",
                 _ => null,
             },
             NotDone = request.Query["done"].ToString() switch
@@ -96,6 +98,8 @@ public sealed record PageFrame
                 "job-running" => "It is running already.",
                 "not-confirmed" => "Nothing was done: what was typed to confirm is not the same.",
                 "erasing-another" => "Another customer is being erased at this moment. Try again in a minute.",
+                "file-gone" => "That file is not there any more: a day has passed, or another was chosen meanwhile. Choose it again.",
+                "imports-already" => "Another file is being written at this moment. Try again when it is done.",
                 "reads-already" => "The history is being read already.",
                 "counting-already" => "The figures are being counted already.",
                 "gone" => "That message was not there any more.",

@@ -64,7 +64,10 @@ internal static class WebErrors
 
     private static (int Status, string Detail) Told(Exception error, HttpContext context)
     {
-        if (error is BadHttpRequestException bad) return (bad.StatusCode, bad.Message);
+        if (error is BadHttpRequestException bad) return Told(bad);
+        // The token stands in the form, so what cannot be read of it is thrown as this.
+        if (error is AntiforgeryValidationException { InnerException: BadHttpRequestException unread })
+            return Told(unread);
         if (error is AntiforgeryValidationException) return (400, "This form was too old, or not sent from our own page. Go back, load the page again and repeat what you did.");
         var log = context.RequestServices.GetRequiredService<ILoggerFactory>().CreateLogger(typeof(WebErrors));
         if (error is TransientStorageException or TransientBillingException)
@@ -75,6 +78,10 @@ internal static class WebErrors
         }
         log.LogError(error, "{Method} {Path} failed ({Trace})", context.Request.Method, Address(context), context.TraceIdentifier);
         return (500, $"Something went wrong on our side. The log has the details under {context.TraceIdentifier}.");
+
+        // The server says how many bytes; what to do says the endpoint.
+        (int, string) Told(BadHttpRequestException request) =>
+            (request.StatusCode, request.StatusCode == StatusCodes.Status413PayloadTooLarge && context.GetEndpoint()?.Metadata.GetMetadata<BodyLimit>() is { } limit ? limit.Refusal : request.Message);
     }
 
     // The pattern, never the address itself: a link's token is a key, and customers' ids need not be in a log.

@@ -3,7 +3,10 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using RetentionFunctions.Export;
+using RetentionFunctions.Import;
 using RetentionFunctions.Insight;
+using RetentionFunctions.Intake;
 using RetentionFunctions.Storage;
 
 namespace RetentionFunctions.Web;
@@ -39,6 +42,9 @@ public static class WebPipeline
         services.TryAddSingleton<MetricsQueries>();
         services.TryAddSingleton<SummaryQueries>();
         services.TryAddSingleton<CohortQueries>();
+        services.TryAddSingleton<DataExport>();
+        services.TryAddSingleton<BodyStore>();
+        services.TryAddSingleton<Imports>();
         // A monotonic clock, not the product's: on the simulated clock, which stands still, a minute would never pass.
         services.TryAddSingleton(new SessionClock(TimeProvider.System));
         services.TryAddSingleton(new FailedKeys(() => Environment.TickCount64));
@@ -82,6 +88,7 @@ public static class WebPipeline
         SiteAssets.Map(endpoints);
         ApiEndpoints.Map(endpoints);
         PageEndpoints.Map(endpoints);
+        DataEndpoints.Map(endpoints);
         SignIn.Map(endpoints);
         endpoints.MapMethods("/healthz", ["GET", "HEAD"], () => Results.Text("ok"));
         endpoints.MapMethods("/readyz", ["GET", "HEAD"], ReadyAsync);

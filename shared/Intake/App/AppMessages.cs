@@ -57,7 +57,7 @@ public static class AppMessages
             throw new UnreadableException($"The queued app event is not readable: {e.Message}", e);
         }
         if (events is not { Count: > 0 } || events.Contains(null!)) throw new UnreadableException("The queued app event is null.");
-        if (events.Any(e => e.UserId != events[0].UserId)) throw new UnreadableException($"The queued app events are of several users, {events[0].UserId} and others.");
+        if (events.Any(e => e.UserId != events[0].UserId)) throw new UnreadableException("The queued app events are of several users.");
         return events;
     }
 

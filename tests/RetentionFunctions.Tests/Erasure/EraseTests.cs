@@ -250,25 +250,8 @@ public sealed class EraseTests
     private static async Task<List<string>> SpeakOfAsync(TestHost host, params string[] names)
     {
         var found = new List<string>();
-        string? body = null;
-        var chunks = new StringBuilder();
-        await foreach (var row in host.Services.GetRequiredService<ITables>().ScanAsync())
-        {
-            if (row.At.Partition != body) Look();
-            body = row.At.Partition.StartsWith("body|", StringComparison.Ordinal) ? row.At.Partition : null;
-            var text = Encoding.UTF8.GetString(row.Body.Span);
-            if (body is not null) chunks.Append(Encoding.Latin1.GetString(Convert.FromBase64String((string)JsonNode.Parse(text)!["data"]!)));
-            if (Named($"{Keys.Unescape(row.At.Partition)} {Keys.Unescape(row.At.Key)} {text}")) found.Add($"{row.At.Partition}/{row.At.Key}");
-        }
-        Look();
+        await foreach (var (at, text) in Everywhere.TextsAsync(host.Services.GetRequiredService<ITables>()))
+            if (names.Any(name => text.Contains(name, StringComparison.OrdinalIgnoreCase))) found.Add($"{at.Partition}/{at.Key}");
         return found;
-
-        void Look()
-        {
-            if (body is not null && Named(chunks.ToString())) found.Add(body);
-            chunks.Clear();
-        }
-
-        bool Named(string text) => names.Any(name => text.Contains(name, StringComparison.OrdinalIgnoreCase));
     }
 }
