@@ -18,7 +18,7 @@ internal static class RestoreRule
     private static readonly string[] StayingPartitions = ["x-protection", "x-jobs", "x-counters", "x-erased", "x-user|", "x-email|", "dead-letters", "body|"];
 
     // Of a customer's own row, whatever the rest goes back to.
-    private static readonly string[] StayingFields = ["openRuns", "lastStarts", "lastMarketingMailAt", "unsubscribed", "suppressed"];
+    private static readonly string[] StayingFields = ["openRuns", "watchedRuns", "lastStarts", "lastMarketingMailAt", "unsubscribed", "suppressed"];
 
     /// <summary>The row as it shall be: null where it shall not be.</summary>
     /// <param name="at">Where it stands.</param>

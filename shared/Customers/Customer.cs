@@ -106,6 +106,10 @@ public sealed record Customer
     /// <summary>The runs that have not ended, as their rows have them.</summary>
     public IReadOnlyList<OpenRun> OpenRuns { get; init; } = [];
 
+    /// <summary>The runs, open, ended or held out, of which it is not known yet whether the customer comes back in time.</summary>
+    [System.Text.Json.Serialization.JsonIgnore(Condition = System.Text.Json.Serialization.JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<WatchedRun>? WatchedRuns { get; init; }
+
     /// <summary>When each flow last started for this customer, also where held out.</summary>
     public IReadOnlyDictionary<string, DateTimeOffset> LastStarts { get; init; } = new Dictionary<string, DateTimeOffset>();
 
@@ -134,7 +138,7 @@ public sealed record Customer
 
     /// <summary>Still with us: in a trial, paying, past due or paused.</summary>
     [System.Text.Json.Serialization.JsonIgnore]
-    public bool IsCurrent => Status is CustomerStatus.Trialing or CustomerStatus.Paying or CustomerStatus.PastDue or CustomerStatus.Paused;
+    public bool IsCurrent => Status.IsCurrent();
 
     /// <summary>Still a row of an app user without a customer.</summary>
     [System.Text.Json.Serialization.JsonIgnore]
@@ -164,6 +168,13 @@ public enum CustomerStatus
 
     /// <summary>A subscription that never paid: free, incomplete, unpaid.</summary>
     NotPaying,
+}
+
+/// <summary>What follows from a status.</summary>
+public static class CustomerStatuses
+{
+    /// <summary>Still with us: in a trial, paying, past due or paused.</summary>
+    public static bool IsCurrent(this CustomerStatus status) => status is CustomerStatus.Trialing or CustomerStatus.Paying or CustomerStatus.PastDue or CustomerStatus.Paused;
 }
 
 /// <summary>The next invoice.</summary>

@@ -15,22 +15,20 @@ public static class Money
     public static string Text(long amount, string currency)
     {
         var code = currency.ToUpperInvariant();
-        var (decimals, unit) = Parts(code);
+        var unit = MinorUnits(currency);
+        var decimals = code is "ISK" or "UGX" ? 0 : unit switch { 1 => 0, 1000 => 3, _ => 2 };
         var value = Math.Round(Math.Abs((decimal)amount) / unit, decimals, MidpointRounding.AwayFromZero).ToString("N" + decimals, CultureInfo.InvariantCulture);
         var symbol = code switch { "USD" => "$", "EUR" => "€", "GBP" => "£", "JPY" => "¥", _ => $"{code}\u00a0" };
         return $"{(amount < 0 ? "−" : "")}{symbol}{value}";
     }
 
-    /// <summary>How many minor units make one, by the same rule.</summary>
+    /// <summary>How many minor units make one unit, as Stripe counts them: 1, 100 or 1000.</summary>
     /// <param name="currency">ISO code in any case.</param>
-    public static decimal MinorUnits(string currency) => Parts(currency.ToUpperInvariant()).Unit;
-
-    private static (int Decimals, decimal Unit) Parts(string code) => code switch
+    public static decimal MinorUnits(string currency) => currency.ToUpperInvariant() switch
     {
-        "BIF" or "CLP" or "DJF" or "GNF" or "JPY" or "KMF" or "KRW" or "MGA" or "PYG" or "RWF" or "VND" or "VUV" or "XAF" or "XOF" or "XPF" => (0, 1m),
-        "BHD" or "JOD" or "KWD" or "OMR" or "TND" => (3, 1000m),
-        "ISK" or "UGX" => (0, 100m),
-        _ => (2, 100m),
+        "BIF" or "CLP" or "DJF" or "GNF" or "JPY" or "KMF" or "KRW" or "MGA" or "PYG" or "RWF" or "VND" or "VUV" or "XAF" or "XOF" or "XPF" => 1,
+        "BHD" or "JOD" or "KWD" or "OMR" or "TND" => 1000,
+        _ => 100,
     };
 
     /// <summary>MRR by currency, the largest first; a dash where there is none. Never added up across currencies.</summary>

@@ -44,11 +44,14 @@ public abstract record FlowDecision
     }
 
     /// <summary>How far the steps are stretched so that the last one falls at the end of the time in which Stripe retries; never under 1.</summary>
-    public static double Stretch(Run run, FlowSubject subject)
+    public static double Stretch(Run run, FlowSubject subject) => Stretch(run.Definition, subject.Invoice, subject.RetryWindowDays);
+
+    /// <summary>The same for whoever asks later.</summary>
+    internal static double Stretch(FlowDefinition definition, Invoice? invoice, int? retryWindowDays)
     {
-        var last = run.Definition.Steps[^1].Day;
-        if (run.Definition.Trigger != FlowTrigger.FailedPayment || last <= 0) return 1;
-        var days = subject.RetryWindowDays ?? (subject.Invoice is { FarthestAttemptAt: { } farthest, FirstFailedAt: { } first } ? (farthest - first).TotalDays : 0);
+        var last = definition.Steps.Count == 0 ? 0 : definition.Steps[^1].Day;
+        if (definition.Trigger != FlowTrigger.FailedPayment || last <= 0) return 1;
+        var days = retryWindowDays ?? (invoice is { FarthestAttemptAt: { } farthest, FirstFailedAt: { } first } ? (farthest - first).TotalDays : 0);
         return Math.Max(1, days / last);
     }
 

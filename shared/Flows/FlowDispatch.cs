@@ -45,6 +45,7 @@ public sealed class FlowDispatch(ITables tables, IFlowEngine engine, RetentionSe
         var after = customer with
         {
             OpenRuns = held ? customer.OpenRuns : [.. customer.OpenRuns, new OpenRun(run.Id.Flow, run.Id.Occasion, run.Definition.Kind)],
+            WatchedRuns = FlowResults.IsWatched(run) ? [.. customer.WatchedRuns ?? [], new WatchedRun(run.Id.Flow, run.Id.Occasion)] : customer.WatchedRuns,
             LastStarts = run.Preview ? customer.LastStarts : new Dictionary<string, DateTimeOffset>(customer.LastStarts, StringComparer.Ordinal) { [run.Id.Flow] = run.StartedAt },
         };
         var writes = new List<Write>

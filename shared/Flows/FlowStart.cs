@@ -71,6 +71,7 @@ public static class FlowStart
             Definition = definition,
             InvoiceId = invoiceId,
             StartedAt = now,
+            Mrr = customer.Mrr,
             Because = because,
             Preview = preview,
             NotBefore = personal ? now.AddDays(definition.PersonalNoteDays) : null,

@@ -21,6 +21,15 @@ public sealed record Run
     /// <summary>Why, in words.</summary>
     public required string Because { get; init; }
 
+    /// <summary>The customer's MRR at the start, in minor units by currency. Null in rows of before it was kept.</summary>
+    public IReadOnlyDictionary<string, long>? Mrr { get; init; }
+
+    /// <summary>When the sweep first saw that the customer was back, in the time in which that counts (<see cref="FlowResults"/>): activity itself is kept for 90 days only.</summary>
+    public DateTimeOffset? SucceededAt { get; init; }
+
+    /// <summary>When the sweep saw that this time was over: what came of it stands. Null before, and in rows of before it was looked at.</summary>
+    public DateTimeOffset? SettledAt { get; init; }
+
     /// <summary>Where it is.</summary>
     public RunStatus Status { get; init; }
 
@@ -140,6 +149,11 @@ public enum MailResult
     /// <summary>Only listed (<c>flows.mode: preview</c>).</summary>
     Previewed,
 }
+
+/// <summary>A run whose end in good or ill is not known yet, as the customer's row carries it, so that the sweep knows where to look.</summary>
+/// <param name="Flow">The flow.</param>
+/// <param name="Occasion">What it is keyed to.</param>
+public sealed record WatchedRun(string Flow, string Occasion);
 
 /// <summary>An open run, as the customer's row carries it, so that one read tells what may be woken.</summary>
 /// <param name="Flow">The flow.</param>

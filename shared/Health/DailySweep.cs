@@ -81,7 +81,7 @@ public sealed partial class DailySweep(ITables tables, FlowDispatch flows, Reten
             var own = Take<Activity>(activities, customer.Id);
             foreach (var activity in own) Saw(activity.Source, activity.LastSeenAt);
             if (StartedOn(customer, asOf)) result.StartedToday++;
-            if (customer.DeletedAt is not null && customer.OpenRuns.Count == 0 && !CustomerMonths.AreMissing(customer)) continue;
+            if (customer.DeletedAt is not null && customer.OpenRuns.Count == 0 && customer.WatchedRuns is not { Count: > 0 } && !CustomerMonths.AreMissing(customer)) continue;
             var scored = await ScoreAsync(customer, row.ETag, own, Take<Invoice>(invoices, customer.Id), tiers, asOf, now, cancel);
             if (pending.Count == Together || bytes + scored.Bytes > TogetherBytes) await WriteAsync();
             pending.Add(scored);
@@ -197,7 +197,7 @@ public sealed partial class DailySweep(ITables tables, FlowDispatch flows, Reten
             Ledger = after.RecentMovements,
             Previous = customer.Health,
         }, settings.Health, view);
-        after = after with { Health = health, ValueTier = tiers.Of(after.Mrr) };
+        after = after with { Health = health, ValueTier = tiers.Of(after.Mrr), WatchedRuns = await FlowResults.WatchAsync(tables, after, activities, view, settings.Flows.UseFellTo, now, cancel) };
         var (row, score) = (TablesExtensions.Write(after), TablesExtensions.Write(health));
         Write[] writes = [new Write.Replace(Keys.Customer(customer.Id).Key, row, etag), new Write.Upsert(Keys.Score(customer.Id, asOf).Key, score)];
         return new Scored(after, health.Tier, view, invoices, writes, ledger, row.Length + score.Length);

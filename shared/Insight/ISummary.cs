@@ -24,6 +24,9 @@ public enum CustomerNouns
 
     /// <summary><see cref="Health.Activity"/>, a row for each of its app users.</summary>
     Activities = 16,
+
+    /// <summary><see cref="PaymentFailure"/>, each a row.</summary>
+    Failures = 32,
 }
 
 /// <summary>

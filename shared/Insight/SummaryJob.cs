@@ -27,6 +27,7 @@ public sealed class SummaryJob(ITables tables, IEnumerable<ISummary> summaries) 
     [
         (CustomerNouns.Months, Keys.MonthsOfCustomers), (CustomerNouns.Invoices, Keys.InvoicesOfBucket), (CustomerNouns.Runs, Keys.RunsOfBucket),
         (CustomerNouns.Mails, Keys.MailsOfBucket), (CustomerNouns.Activities, Keys.ActivitiesOfBucket),
+        (CustomerNouns.Failures, Keys.FailuresOfBucket),
     ];
 
     private readonly List<ISummary> all = [.. summaries];

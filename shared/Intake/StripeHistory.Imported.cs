@@ -51,9 +51,13 @@ public sealed partial class StripeHistory
             Profile = known with
             {
                 Email = said.Email ?? known.Email, Name = said.Name ?? known.Name, Country = said.Country ?? known.Country, TimeZone = said.TimeZone ?? known.TimeZone, UserId = said.UserId ?? known.UserId,
-                CreatedAt = said.CreatedAt ?? known.CreatedAt,
+                CreatedAt = said.CreatedAt ?? known.CreatedAt, Traits = Both(said.Traits, known.Traits),
             },
             ProfileFrom = Stamp.Of(DateTimeOffset.UnixEpoch, ImportedSubscription.IdPrefix + customer.Id, "customer.updated"),
         };
     }
+
+    // Each trait as the later file has it.
+    private static IReadOnlyDictionary<string, string>? Both(IReadOnlyDictionary<string, string>? later, IReadOnlyDictionary<string, string>? earlier) =>
+        later is null || earlier is null ? later ?? earlier : new SortedDictionary<string, string>(later.Concat(earlier).DistinctBy(trait => trait.Key).ToDictionary(), StringComparer.Ordinal);
 }

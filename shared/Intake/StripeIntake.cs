@@ -138,6 +138,10 @@ public sealed class StripeIntake(ITables tables, BodyStore bodies, UserTies ties
             case CustomerDeleted:
                 (after, ledger) = await DeriveAsync(after, null, past, cancel);
                 break;
+            case PaymentFailed { Failure: var failure }:
+                // The customer's row keeps the latest ten; what is counted by their reasons needs all.
+                writes.Add(new Write.Upsert(Keys.Failure(customerId, fact.Stamp.At, fact.Stamp.EventId).Key, TablesExtensions.Write(failure)));
+                break;
             case InvoiceChanged { Invoice: var said }:
                 (after, invoice) = await InvoiceAsync(after, said.InvoiceId, known => InvoiceMerge.Apply(known, fact.Stamp, said, past), writes, cancel);
                 break;

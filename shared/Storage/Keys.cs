@@ -62,6 +62,12 @@ public static class Keys
     /// <summary>All invoices of a bucket.</summary>
     public static KeyRange InvoicesOfBucket(string bucket) => Range(bucket, "invoice|");
 
+    /// <summary>Why a payment failed, as one event said.</summary>
+    public static RowKey Failure(string customerId, DateTimeOffset at, string eventId) => Of(customerId, "failure", Seconds(at), eventId);
+
+    /// <summary>The payment failures of all customers of a bucket, in the order of its customers, each oldest first.</summary>
+    public static KeyRange FailuresOfBucket(string bucket) => Range(bucket, "failure|");
+
     /// <summary>What one subscription event said.</summary>
     public static RowKey Snapshot(string customerId, string subscriptionId, DateTimeOffset createdAt, string eventId) =>
         Of(customerId, "snapshot", subscriptionId, Seconds(createdAt), eventId);

@@ -86,7 +86,7 @@ public record ApiCustomer
 
     internal static ApiCustomer Fill(Customer customer, DateTimeOffset? lastSeenAt)
     {
-        var (amount, currency) = CustomerQueries.Largest(customer);
+        var (amount, currency) = CustomerGlance.Of(customer).Largest;
         return new ApiCustomer
         {
             Id = customer.Id,

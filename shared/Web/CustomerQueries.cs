@@ -19,20 +19,25 @@ public sealed class CustomerQueries(ITables tables)
     private static readonly string[] MailSteps = ["processed", "delivered", "open", "click"];
 
     /// <summary>Every customer, in no order. App users not yet tied to a customer are not customers.</summary>
-    public Task<IReadOnlyList<Customer>> AllAsync(CancellationToken cancel = default) =>
-        OfAllBucketsAsync<Customer>(Keys.Customers, customer => !customer.IsUntiedUser, cancel);
+    public Task<IReadOnlyList<CustomerGlance>> AllAsync(CancellationToken cancel = default) =>
+        OfAllBucketsAsync<CustomerGlance>(Keys.Customers, customer => !customer.Id.StartsWith("user:", StringComparison.Ordinal), cancel);
+
+    /// <summary>These customers, whole, in their order, without those who are not there (any more).</summary>
+    public async Task<IReadOnlyList<Customer>> TheseAsync(IEnumerable<string> ids, CancellationToken cancel = default) =>
+        [.. (await Task.WhenAll(ids.Select(id => tables.GetAsync<Customer>(Keys.Customer(id), cancel)))).OfType<Stored<Customer>>().Select(found => found.Value)];
 
     /// <summary>One page of customers.</summary>
     /// <returns>Null where <see cref="CustomerFilter.After"/> names nobody.</returns>
     public async Task<CustomerList?> ListAsync(CustomerFilter filter, CancellationToken cancel = default)
     {
         var all = await AllAsync(cancel);
-        if (Select(all, filter) is not var (matches, page)) return null;
-        var seen = await Task.WhenAll(page.Select(customer => LastSeenAsync(customer.Id, cancel)));
+        if (Select(all, filter) is not var (page, matching, more)) return null;
+        var shown = await TheseAsync(page.Select(customer => customer.Id), cancel);
+        var seen = await Task.WhenAll(shown.Select(customer => LastSeenAsync(customer.Id, cancel)));
         return new CustomerList(
-            [.. page.Zip(seen, (customer, at) => new CustomerLine(customer, at))],
-            page.Count > 0 && Comparer(filter.Sort).Compare(page[^1], matches[^1]) < 0 ? page[^1].Id : null,
-            matches.Count, all.Count, TierCounts(all));
+            [.. shown.Zip(seen, (customer, at) => new CustomerLine(customer, at))],
+            more ? page[^1].Id : null,
+            matching, all.Count, TierCounts(all));
     }
 
     /// <summary>Everything about one customer; null where there is none.</summary>
@@ -64,6 +69,9 @@ public sealed class CustomerQueries(ITables tables)
     public async Task<IReadOnlyList<Run>> AllRunsAsync(CancellationToken cancel = default) =>
         InOrder(await OfAllBucketsAsync<Run>(Keys.RunsOfBucket, _ => true, cancel));
 
+    /// <summary>What is counted of all runs, in no order.</summary>
+    public Task<IReadOnlyList<RunGlance>> RunGlancesAsync(CancellationToken cancel = default) => OfAllBucketsAsync<RunGlance>(Keys.RunsOfBucket, _ => true, cancel);
+
     /// <summary>The notes on all customers by customer id, in no order.</summary>
     public async Task<IReadOnlyList<(string CustomerId, Note Note)>> AllNotesAsync(CancellationToken cancel = default)
     {
@@ -86,26 +94,6 @@ public sealed class CustomerQueries(ITables tables)
     /// <summary>The sweeps of all days, oldest first.</summary>
     public async Task<IReadOnlyList<SweepResult>> SweepsAsync(CancellationToken cancel = default) => await tables.ListAsync<SweepResult>(Keys.Sweeps, cancel);
 
-    /// <summary>The invoices of these runs, by id; those without a row are not among them.</summary>
-    public async Task<IReadOnlyDictionary<string, Invoice>> InvoicesOfAsync(IEnumerable<Run> runs, CancellationToken cancel = default)
-    {
-        var invoices = new ConcurrentDictionary<string, Invoice>(StringComparer.Ordinal);
-        await Parallel.ForEachAsync(runs.Where(r => r.InvoiceId is not null), new ParallelOptions { MaxDegreeOfParallelism = BucketsAtOnce, CancellationToken = cancel }, async (run, token) =>
-        {
-            if (await tables.GetAsync<Invoice>(Keys.Invoice(run.Id.CustomerId, run.InvoiceId!), token) is { } found) invoices[run.InvoiceId!] = found.Value;
-        });
-        return invoices;
-    }
-
-    /// <summary>The activity of these customers by customer id.</summary>
-    public async Task<IReadOnlyDictionary<string, IReadOnlyList<Activity>>> ActivitiesOfAsync(IEnumerable<string> customerIds, CancellationToken cancel = default)
-    {
-        var found = new ConcurrentDictionary<string, IReadOnlyList<Activity>>(StringComparer.Ordinal);
-        await Parallel.ForEachAsync(customerIds.Distinct(StringComparer.Ordinal), new ParallelOptions { MaxDegreeOfParallelism = BucketsAtOnce, CancellationToken = cancel },
-            async (id, token) => found[id] = await tables.ListAsync<Activity>(Keys.Activities(id), token));
-        return found;
-    }
-
     /// <summary>What to call each of these customers: the name, else the e-mail address, else the id.</summary>
     public async Task<IReadOnlyDictionary<string, string>> NamesAsync(IEnumerable<string> customerIds, CancellationToken cancel = default)
     {
@@ -127,49 +115,33 @@ public sealed class CustomerQueries(ITables tables)
         return count;
     }
 
-    /// <summary>Those who match in the order asked for, and the page of them; null where <see cref="CustomerFilter.After"/> names nobody.</summary>
-    internal static (IReadOnlyList<Customer> Matches, IReadOnlyList<Customer> Page)? Select(IReadOnlyList<Customer> all, CustomerFilter filter)
+    /// <summary>A page of those who match, in the order asked for; null where <see cref="CustomerFilter.After"/> names nobody.</summary>
+    internal static (IReadOnlyList<CustomerGlance> Page, int Matching, bool More)? Select(IReadOnlyList<CustomerGlance> all, CustomerFilter filter)
     {
-        var order = Comparer(filter.Sort);
-        Customer? after = null;
-        // The last one of the page before may no longer match; its place in the order is still a place.
-        if (filter.After is { } id && (after = all.FirstOrDefault(c => c.Id == id)) is null) return null;
-        var matches = all.Where(filter.Matches).Order(order).ToList();
-        return (matches, [.. matches.Where(c => after is null || order.Compare(c, after) > 0).Take(filter.Limit)]);
+        CustomerPlace? after = null;
+        if (filter.After is { } id)
+        {
+            // The last one of the page before may no longer match; its place in the order is still a place.
+            if (all.FirstOrDefault(c => c.Id == id) is not { } last) return null;
+            after = Place(last, filter.Sort);
+        }
+        var matches = all.Where(filter.Matches).Select(c => (Place: Place(c, filter.Sort), Customer: c)).ToList();
+        var rest = matches.Where(m => after is null || m.Place.CompareTo(after.Value) > 0).ToList();
+        return ([.. rest.OrderBy(m => m.Place).Take(filter.Limit).Select(m => m.Customer)], matches.Count, rest.Count > filter.Limit);
     }
 
     /// <summary>A total order: where all else is equal the id decides, so that pages neither repeat nor miss anyone.</summary>
-    internal static IComparer<Customer> Comparer(CustomerSort sort) => sort switch
+    internal static CustomerPlace Place(CustomerGlance c, CustomerSort sort) => sort switch
     {
-        CustomerSort.Mrr => By(c => -Largest(c).Amount, c => Largest(c).Currency ?? ""),
-        CustomerSort.RiskMrr => By(c => -MrrAtRisk(c), c => Largest(c).Currency ?? ""),
-        CustomerSort.Email => By(_ => 0, c => (c.Email ?? "\uffff").ToLowerInvariant()),
+        CustomerSort.Mrr => new(-c.Largest.Amount, c.Largest.Currency ?? "", c.Id),
+        CustomerSort.RiskMrr => new(-c.MrrAtRisk, c.Largest.Currency ?? "", c.Id),
+        CustomerSort.Email => new(0, (c.Email ?? "\uffff").ToLowerInvariant(), c.Id),
         // Who can still be kept comes first; who was never scored says nothing about risk; of two equal scores the larger account.
-        _ => By(c => (IsCurrent(c) ? 0 : 1L << 62) + (c.Health is { } h ? (long)h.Score << 48 : 1L << 61) - Math.Min(Largest(c).Amount, (1L << 47) - 1), _ => ""),
+        _ => new((c.IsCurrent ? 0 : 1L << 62) + (c.Health is { } h ? (long)h.Score << 48 : 1L << 61) - Math.Min(c.Largest.Amount, (1L << 47) - 1), "", c.Id),
     };
 
-    /// <summary>The currency with the largest MRR, in minor units; where there is none, 0 in the currency last billed in.</summary>
-    internal static (long Amount, string? Currency) Largest(Customer customer) =>
-        customer.Mrr.Count > 0
-            ? customer.Mrr.OrderByDescending(m => m.Value).ThenBy(m => m.Key, StringComparer.Ordinal).Select(m => (m.Value, (string?)m.Key)).First()
-            : (0, customer.Subscriptions.Count > 0 ? customer.Subscriptions[^1].Latest.Currency : customer.Profile.Currency);
-
-    /// <summary>
-    /// Risk × MRR of who is still with us: MRR in minor units times the points that lack of a health of 100, in hundredths. 0 for who was never scored.
-    /// </summary>
-    internal static long MrrAtRisk(Customer customer) =>
-        customer.IsCurrent && customer.Health is { } health ? Largest(customer).Amount * (100 - health.Score) / 100 : 0;
-
-    /// <summary>Still with us: in a trial, paying, past due or paused.</summary>
-    internal static bool IsCurrent(Customer customer) => customer.IsCurrent;
-
-    private static Comparer<Customer> By(Func<Customer, long> number, Func<Customer, string> text) => Comparer<Customer>.Create((a, b) =>
-        number(a).CompareTo(number(b)) is not 0 and var n ? n
-        : string.CompareOrdinal(text(a), text(b)) is not 0 and var t ? t
-        : string.CompareOrdinal(a.Id, b.Id));
-
-    private static Dictionary<HealthTier, int> TierCounts(IReadOnlyList<Customer> all) =>
-        all.Where(c => IsCurrent(c) && c.Health is not null).CountBy(c => c.Health!.Tier).ToDictionary();
+    private static Dictionary<HealthTier, int> TierCounts(IReadOnlyList<CustomerGlance> all) =>
+        all.Where(c => c.IsCurrent && c.Health is not null).CountBy(c => c.Health!.Tier).ToDictionary();
 
     // Opens of e-mails are kept as activity too; they are no use of the product.
     private async Task<DateTimeOffset?> LastSeenAsync(string customerId, CancellationToken cancel) =>
@@ -217,13 +189,22 @@ public sealed record CustomerFilter
     /// <summary>The id of the last customer of the page before.</summary>
     public string? After { get; init; }
 
-    internal bool Matches(Customer customer) =>
+    internal bool Matches(CustomerGlance customer) =>
         (Tier is null || customer.Health?.Tier == Tier)
         && (Status is null || customer.Status == Status)
-        && (!CurrentOnly || CustomerQueries.IsCurrent(customer))
+        && (!CurrentOnly || customer.IsCurrent)
         && (string.IsNullOrWhiteSpace(Search) || Has(customer.Email) || Has(customer.Name) || Has(customer.Id));
 
     private bool Has(string? text) => text?.Contains(Search!.Trim(), StringComparison.OrdinalIgnoreCase) == true;
+}
+
+/// <summary>Where a customer stands in an order: by the number, then the text, then the id, so that no two stand in one place.</summary>
+internal readonly record struct CustomerPlace(long Number, string Text, string Id) : IComparable<CustomerPlace>
+{
+    public int CompareTo(CustomerPlace other) =>
+        Number.CompareTo(other.Number) is not 0 and var n ? n
+        : string.CompareOrdinal(Text, other.Text) is not 0 and var t ? t
+        : string.CompareOrdinal(Id, other.Id);
 }
 
 /// <summary>The order of customers.</summary>

@@ -1,6 +1,7 @@
 using RetentionFunctions.Customers;
 using RetentionFunctions.Flows;
 using RetentionFunctions.Health;
+using RetentionFunctions.Insight;
 using RetentionFunctions.Intake;
 
 namespace RetentionFunctions.Web;
@@ -55,10 +56,10 @@ public sealed record Overview
     public required IReadOnlyList<SweepResult> History { get; init; }
 
     /// <summary>The largest risk × MRR first.</summary>
-    public required IReadOnlyList<Customer> AtRisk { get; init; }
+    public required IReadOnlyList<CustomerGlance> AtRisk { get; init; }
 
     /// <summary>Current customers with an open invoice whose payment failed; the largest MRR first.</summary>
-    public required IReadOnlyList<Customer> Failing { get; init; }
+    public required IReadOnlyList<CustomerGlance> Failing { get; init; }
 
     /// <summary>How many those are in all.</summary>
     public required int FailingCount { get; init; }
@@ -84,13 +85,13 @@ public sealed record Overview
     /// <summary>Those that may have gone.</summary>
     public required int PerhapsSent { get; init; }
 
-    /// <summary>Dunning runs that ended paid.</summary>
+    /// <summary>Dunning runs whose invoice was paid in time, of those whose time was over in the last <see cref="Days"/> days (<see cref="FlowResults"/>), as counted last night.</summary>
     public required Share Recovered { get; init; }
 
     /// <summary>What their invoices were due, by currency, the largest first.</summary>
     public required IReadOnlyList<KeyValuePair<string, long>> RecoveredAmounts { get; init; }
 
-    /// <summary>The reactivation rate of win-back (<see cref="ReturnRate"/>).</summary>
+    /// <summary>The reactivation rate of win-back, of the same time.</summary>
     public required Share Returned { get; init; }
 
     /// <summary>The same of those who were held out; of nobody where there is no hold-out.</summary>
@@ -99,25 +100,17 @@ public sealed record Overview
     /// <summary>What came in and was only counted, by name, the most frequent first.</summary>
     public required IReadOnlyList<KeyValuePair<string, long>> OnlyCounted { get; init; }
 
-    /// <summary>The flow of a run that is about a failed payment.</summary>
-    internal static bool IsDunning(Run run) => run.Definition.Trigger == FlowTrigger.FailedPayment;
-
-    /// <summary>Those dunning runs that ended paid in time to be shown: whose invoices say the amount.</summary>
-    internal static IEnumerable<Run> RecoveredRuns(IEnumerable<Run> runs, DateTimeOffset now) =>
-        runs.Where(r => EndedLately(r, now) && IsDunning(r) && r.Outcome == RunOutcome.Paid);
-
     internal static Overview Of(OverviewRows rows, TimeZoneInfo zone, DateTimeOffset now)
     {
         var today = Day(now, zone);
         var current = rows.Customers.Where(c => c.IsCurrent).ToList();
-        var failing = current.Where(c => c.FailingInvoices.Count > 0).Order(CustomerQueries.Comparer(CustomerSort.Mrr)).ToList();
+        var failing = current.Where(c => c.FailingInvoices.Count > 0).OrderBy(c => CustomerQueries.Place(c, CustomerSort.Mrr)).ToList();
         var ended = rows.Runs.Where(r => EndedLately(r, now)).ToList();
-        var steps = rows.Runs.Where(r => !r.Preview).SelectMany(r => r.Sent).Where(s => s.At > now.AddDays(-Days)).ToList();
-        var recovered = RecoveredRuns(rows.Runs, now).ToList();
+        var steps = rows.Runs.Where(r => !r.Preview).SelectMany(r => r.Sent ?? []).Where(s => s.At > now.AddDays(-Days)).ToList();
         // A folder that only looked at the real clock before its demo has a sweep that is yet to come.
         var sweeps = rows.Sweeps.Where(s => s.At <= now).OrderBy(s => s.At).ToList();
-        var returns = ReturnRate.Of(rows, now);
-        var names = rows.Customers.ToDictionary(c => c.Id, c => c.Name ?? c.Email ?? c.Id, StringComparer.Ordinal);
+        var (dunning, winBack) = (rows.Flows.Where(f => f.Latest.Trigger == FlowTrigger.FailedPayment).ToList(), rows.Flows.Where(f => f.Latest.Trigger == FlowTrigger.Inactivity).ToList());
+        var names = rows.Customers.ToDictionary(c => c.Id, c => c.Called, StringComparer.Ordinal);
         var notes = rows.Notes.Where(n => n.Note.DoneAt is null && n.Note.At > now.AddDays(-NoteDays)).OrderByDescending(n => n.Note.At).ThenBy(n => n.Note.Id, StringComparer.Ordinal).ToList();
         return new Overview
         {
@@ -130,7 +123,7 @@ public sealed record Overview
             Before = sweeps.Where(s => Day(s.At, zone) <= today.AddDays(-WeekDays) && Day(s.At, zone) >= today.AddDays(-OldestDays)).MaxBy(s => s.At),
             Latest = sweeps.Count > 0 ? sweeps[^1] : null,
             History = [.. sweeps.Where(s => s.At > now.AddDays(-HistoryDays))],
-            AtRisk = [.. current.Where(c => CustomerQueries.MrrAtRisk(c) > 0 && c.Health!.Tier != HealthTier.Healthy).Order(CustomerQueries.Comparer(CustomerSort.RiskMrr)).Take(Lines)],
+            AtRisk = [.. current.Where(c => c.MrrAtRisk > 0 && c.Health!.Tier != HealthTier.Healthy).OrderBy(c => CustomerQueries.Place(c, CustomerSort.RiskMrr)).Take(Lines)],
             Failing = [.. failing.Take(Lines)],
             FailingCount = failing.Count,
             Notes = [.. notes.Take(Lines).Select(n => new NoteLine(n.CustomerId, names.GetValueOrDefault(n.CustomerId, n.CustomerId), n.Note))],
@@ -140,15 +133,17 @@ public sealed record Overview
             Previews = rows.Runs.Count(r => r.Preview && (r.EndedAt is null || r.EndedAt > now.AddDays(-Days))),
             Sent = steps.Count(s => s.Result == MailResult.Accepted),
             PerhapsSent = steps.Count(s => s.Result == MailResult.Unknown),
-            Recovered = new Share(recovered.Count, ended.Count(r => IsDunning(r) && r.Outcome != RunOutcome.HeldOut)),
-            RecoveredAmounts = Largest(recovered.Select(r => r.InvoiceId is { } id ? rows.Invoices.GetValueOrDefault(id)?.Latest : null).OfType<InvoiceSnapshot>().Select(i => new KeyValuePair<string, long>(i.Currency, i.AmountDue))),
-            Returned = returns.Treated,
-            ReturnedHeldOut = returns.HeldOut,
+            Recovered = Shown(dunning.Select(f => f.LatelyTreated)),
+            RecoveredAmounts = Largest(dunning.SelectMany(f => f.LatelyPaid)),
+            Returned = Shown(winBack.Select(f => f.LatelyTreated)),
+            ReturnedHeldOut = Shown(winBack.Select(f => f.LatelyHeld)),
             OnlyCounted = [.. rows.Counts.Where(c => c.On > today.AddDays(-Days)).GroupBy(c => c.Name, StringComparer.Ordinal).Select(g => KeyValuePair.Create(g.Key, g.Sum(c => c.Count))).OrderByDescending(c => c.Value).ThenBy(c => c.Key, StringComparer.Ordinal)],
         };
     }
 
-    private static bool EndedLately(Run run, DateTimeOffset now) => !run.Preview && run.Status == RunStatus.Ended && run.EndedAt > now.AddDays(-Days);
+    private static Share Shown(IEnumerable<FlowSide> sides) => sides.Aggregate(new FlowSide(), (a, b) => a + b).Rate is var rate ? new Share((int)rate.Numerator, (int)rate.Denominator) : new Share(0, 0);
+
+    private static bool EndedLately(RunGlance run, DateTimeOffset now) => !run.Preview && run.Status == RunStatus.Ended && run.EndedAt > now.AddDays(-Days);
 
     private static DateOnly Day(DateTimeOffset at, TimeZoneInfo zone) => DateOnly.FromDateTime(TimeZoneInfo.ConvertTime(at, zone).DateTime);
 
@@ -174,25 +169,24 @@ public sealed record NoteLine(string CustomerId, string Name, Note Note);
 /// <summary>The rows that the overview is counted from.</summary>
 internal sealed record OverviewRows
 {
-    public IReadOnlyList<Customer> Customers { get; init; } = [];
+    public IReadOnlyList<CustomerGlance> Customers { get; init; } = [];
 
-    public IReadOnlyList<Run> Runs { get; init; } = [];
+    public IReadOnlyList<RunGlance> Runs { get; init; } = [];
 
     public IReadOnlyList<(string CustomerId, Note Note)> Notes { get; init; } = [];
 
     public IReadOnlyList<SweepResult> Sweeps { get; init; } = [];
 
-    public IReadOnlyDictionary<string, Invoice> Invoices { get; init; } = new Dictionary<string, Invoice>();
-
     public IReadOnlyList<DailyCount> Counts { get; init; } = [];
 
-    /// <summary>Of the customers whose return may count, by customer.</summary>
-    public IReadOnlyDictionary<string, IReadOnlyList<Activity>> Activities { get; init; } = new Dictionary<string, IReadOnlyList<Activity>>();
+    /// <summary>What all flows did and brought, as counted last night.</summary>
+    public IReadOnlyList<FlowTally> Flows { get; init; } = [];
 
-    public static async Task<OverviewRows> ReadAsync(CustomerQueries queries, IntakeCounters counters, DateTimeOffset now, CancellationToken cancel)
+    public static async Task<OverviewRows> ReadAsync(CustomerQueries queries, FlowQueries flows, IntakeCounters counters, CancellationToken cancel)
     {
-        var (customers, runs, notes, sweeps, counts) = (queries.AllAsync(cancel), queries.AllRunsAsync(cancel), queries.AllNotesAsync(cancel), queries.SweepsAsync(cancel), counters.ListAsync(cancel));
-        await Task.WhenAll(customers, runs, notes, sweeps, counts);
+        var (customers, runs, notes, sweeps, counts) = (queries.AllAsync(cancel), queries.RunGlancesAsync(cancel), queries.AllNotesAsync(cancel), queries.SweepsAsync(cancel), counters.ListAsync(cancel));
+        var tallies = flows.TalliesAsync(cancel);
+        await Task.WhenAll(customers, runs, notes, sweeps, counts, tallies);
         return new OverviewRows
         {
             Customers = await customers,
@@ -200,8 +194,7 @@ internal sealed record OverviewRows
             Notes = await notes,
             Sweeps = await sweeps,
             Counts = await counts,
-            Invoices = await queries.InvoicesOfAsync(Overview.RecoveredRuns(await runs, now), cancel),
-            Activities = await queries.ActivitiesOfAsync(ReturnRate.Counted(await runs, now).Select(r => r.Id.CustomerId), cancel),
+            Flows = (await tallies).Tallies,
         };
     }
 }

@@ -36,8 +36,10 @@ internal static class PageEndpoints
         pages.MapMethods("/customers/{id}", Look, CustomerAsync);
         pages.MapMethods("/runs", Look, RunsAsync);
         pages.MapMethods("/flows", Look, FlowsAsync);
+        pages.MapMethods("/flows/{name}", Look, FlowAsync);
         pages.MapMethods("/metrics", Look, MetricsAsync);
         pages.MapMethods("/cohorts", Look, CohortsAsync);
+        pages.MapMethods("/recovery", Look, RecoveryAsync);
         pages.MapMethods("/system", Look, SystemAsync);
         pages.MapMethods("/settings", Look, SettingsAsync);
         pages.MapMethods("/history", Look, HistoryAsync);
@@ -84,13 +86,20 @@ internal static class PageEndpoints
     internal static string OwnPath(string? address) =>
         address is ['/', not ('/' or '\\'), ..] && !address.Any(char.IsControl) ? address : "/";
 
-    private static async Task<IResult> OverviewAsync(HttpContext context, CustomerQueries queries, IntakeCounters counters, TimeProvider clock, RetentionSettings settings)
+    private static async Task<IResult> OverviewAsync(HttpContext context, CustomerQueries queries, FlowQueries flows, IntakeCounters counters, TimeProvider clock, RetentionSettings settings)
     {
         var now = clock.GetUtcNow();
-        var rows = await OverviewRows.ReadAsync(queries, counters, now, context.RequestAborted);
+        var rows = await OverviewRows.ReadAsync(queries, flows, counters, context.RequestAborted);
         var frame = await PageFrame.OfAsync(context);
         if (frame.Demo is { Playing: true }) context.Response.Headers.ContentSecurityPolicy = SecurityHeaders.PolicyOfProgress;
-        return Render<OverviewPage>(new() { [nameof(OverviewPage.Frame)] = frame, [nameof(OverviewPage.O)] = Overview.Of(rows, SendTime.Zone(null, settings.Product.TimeZone), now) });
+        var overview = Overview.Of(rows, SendTime.Zone(null, settings.Product.TimeZone), now);
+        return Render<OverviewPage>(new()
+        {
+            [nameof(OverviewPage.Frame)] = frame,
+            [nameof(OverviewPage.O)] = overview,
+            [nameof(OverviewPage.AtRisk)] = await queries.TheseAsync(overview.AtRisk.Select(c => c.Id), context.RequestAborted),
+            [nameof(OverviewPage.Failing)] = await queries.TheseAsync(overview.Failing.Select(c => c.Id), context.RequestAborted),
+        });
     }
 
     private static async Task<IResult> CustomersAsync(HttpContext context, CustomerQueries queries)
@@ -143,6 +152,31 @@ internal static class PageEndpoints
         [nameof(FlowsPage.Flows)] = FlowFigures.Of(settings.Flows.Definitions, await queries.AllRunsAsync(context.RequestAborted)),
         [nameof(FlowsPage.Mode)] = settings.Flows.Mode,
     });
+
+    private static async Task<IResult> FlowAsync(string name, HttpContext context, FlowQueries flows)
+    {
+        if (await flows.ReportAsync(ApiEndpoints.Id(name), context.RequestAborted) is not var (report, definition, counted)) return NotThere("There is no such flow: neither the settings nor any run counted so far know it.");
+        return Render<FlowPage>(new()
+        {
+            [nameof(FlowPage.Frame)] = await PageFrame.OfAsync(context),
+            [nameof(FlowPage.Report)] = report,
+            [nameof(FlowPage.Definition)] = definition,
+            [nameof(FlowPage.Counted)] = counted,
+        });
+    }
+
+    private static async Task<IResult> RecoveryAsync(HttpContext context, RecoveryQueries recovery, TimeProvider clock)
+    {
+        var (request, wrong) = ApiRecovery.Request(context.Request.Query, clock.GetUtcNow());
+        if (request is null) throw new BadHttpRequestException(wrong!);
+        // All currencies: the page leads from one to the other.
+        return Render<RecoveryPage>(new()
+        {
+            [nameof(RecoveryPage.Frame)] = await PageFrame.OfAsync(context),
+            [nameof(RecoveryPage.Request)] = request,
+            [nameof(RecoveryPage.Counted)] = await recovery.ReadAsync(request with { Currency = null }, context.RequestAborted),
+        });
+    }
 
     private static async Task<IResult> SystemAsync(HttpContext context, SystemQueries queries, WebActions actions) => Render<SystemPage>(new()
     {

@@ -42,6 +42,8 @@ public static class WebPipeline
         services.TryAddSingleton<MetricsQueries>();
         services.TryAddSingleton<SummaryQueries>();
         services.TryAddSingleton<CohortQueries>();
+        services.TryAddSingleton<FlowQueries>();
+        services.TryAddSingleton<RecoveryQueries>();
         services.TryAddSingleton<DataExport>();
         services.TryAddSingleton<BodyStore>();
         services.TryAddSingleton<Imports>();

@@ -11,6 +11,7 @@ var benchmarks = new Dictionary<string, (string What, Func<IReadOnlyList<string>
     ["start"] = ("from the start of the process to the first request served, against an empty application", Start.RunAsync),
     ["events"] = ("events handled end to end, beside the same row writes made bare", Events.RunAsync),
     ["sweep"] = ("the daily sweep of many customers, beside a bare program that reads, parses and writes as much", Sweep.RunAsync),
+    ["pages"] = ("the founder's pages with many customers, beside the same reads bare", Pages.RunAsync),
     ["runs"] = ("runs that are due, while others wait", Runs.RunAsync),
 };
 var chosen = args.TakeWhile(a => !a.StartsWith("--", StringComparison.Ordinal)).ToList();

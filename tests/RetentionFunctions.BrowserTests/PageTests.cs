@@ -34,7 +34,7 @@ public sealed partial class PageTests(Browser browser, Company company) : IClass
             await founder.InspectAsync(page);
         }
         founder.AssertNoProblem();
-        Assert.Superset(new HashSet<string> { "/", "/customers/*", "/metrics", "/cohorts", "/flows", "/runs", "/outbox", "/outbox/*", "/dead-letters", "/system", "/settings", "/import" }, seen.Keys.ToHashSet());
+        Assert.Superset(new HashSet<string> { "/", "/customers/*", "/metrics", "/recovery", "/flows", "/flows/*", "/runs", "/outbox", "/outbox/*", "/dead-letters", "/system", "/settings", "/import", "/cohorts" }, seen.Keys.ToHashSet());
     }
 
     [Fact]

@@ -45,6 +45,22 @@ public class CohortStories
     }
 
     [Fact]
+    public async Task What_a_file_says_of_a_trait_splits_cohorts_too_and_a_later_file_that_is_silent_of_it_leaves_it()
+    {
+        await using var host = await TestHost.StartAsync("2026-04-15T10:00:00Z");
+        await ImportAsync("customer_id,email,subscription_id,status,amount,currency,interval,started,trait.channel\nctm_ada,ada@example.com,sub_ada,active,49.00,usd,month,2026-01-01,newsletter\nctm_bob,bob@example.com,sub_bob,active,49.00,usd,month,2026-01-10,search\n");
+        await ImportAsync("customer_id,email,name\nctm_bob,bob@example.com,Bob\n");
+        Assert.Equal([("newsletter", 1), ("search", 1)], await GroupsAsync(host, "channel"));
+
+        async Task ImportAsync(string file)
+        {
+            using var answer = await host.Http.PostAsync("/api/v1/import", new StringContent(file));
+            Assert.Equal(HttpStatusCode.Accepted, answer.StatusCode);
+            await host.AdvanceToAsync(host.Now.AddDays(1));
+        }
+    }
+
+    [Fact]
     public async Task Cohorts_are_split_by_plan_country_and_what_the_app_or_stripe_says()
     {
         await using var host = await TestHost.StartAsync("2026-01-05T10:00:00Z", new() { ["Customers:Traits:0"] = "channel", ["Customers:Traits:1"] = "industry" });

@@ -14,6 +14,7 @@ public class KeysTests
         { Keys.MovedActivity("cus_1", "u|1"), "29", "moved|cus_1|u%007C1" },
         { Keys.Event("cus_1", "evt_1"), "29", "event|cus_1|evt_1" },
         { Keys.Invoice("cus_1", "in_1"), "29", "invoice|cus_1|in_1" },
+        { Keys.Failure("cus_1", Noon, "evt_1"), "29", "failure|cus_1|1767268800|evt_1" },
         { Keys.Snapshot("cus_1", "sub_1", Noon, "evt_1"), "29", "snapshot|cus_1|sub_1|1767268800|evt_1" },
         { Keys.Movement("cus_1", Noon, "usd", 0), "29", "ledger|cus_1|1767268800|usd|0" },
         { Keys.Score("cus_1", new DateOnly(2026, 1, 1)), "29", "score|cus_1|2026-01-01" },

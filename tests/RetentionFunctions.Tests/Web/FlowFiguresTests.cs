@@ -15,8 +15,8 @@ public class FlowFiguresTests
         Assert.Equal([new(RunOutcome.Canceled, 1)], flow.Places[0].Ended);
         Assert.Empty(flow.Places[1].Ended);
         Assert.Equal([new(RunOutcome.Paid, 1)], flow.Places[2].Ended);
-        Assert.Equal([0, 0, 1, 0, 0, 0], flow.Places.Select(p => p.Waiting));
-        Assert.Equal([0, 2, 2, 0, 0, 0], flow.Places.Select(p => p.Tried));
+        Assert.Equal([0, 0, 1, 0, 0, 0], flow.Places.Select(p => p.Tally.Waiting));
+        Assert.Equal([0, 2, 2, 0, 0, 0], flow.Places.Select(p => p.Tally.Tried));
     }
 
     [Fact]
@@ -27,8 +27,8 @@ public class FlowFiguresTests
             Sent = [.. Enumerable.Range(1, i % 6).Select(step => new SentStep(step, "t", HostedPipeline.Now, MailResult.Accepted))],
         })]);
         Assert.Equal(40, flow.Started - flow.HeldOut);
-        Assert.Equal(40, flow.Places.Sum(p => p.Waiting + p.Ended.Sum(e => e.Value)));
-        Assert.Equal(flow.Open, flow.Places.Sum(p => p.Waiting));
+        Assert.Equal(40, flow.Places.Sum(p => p.Tally.Waiting + p.Ended.Sum(e => e.Value)));
+        Assert.Equal(flow.Open, flow.Places.Sum(p => p.Tally.Waiting));
     }
 
     [Fact]
@@ -43,8 +43,8 @@ public class FlowFiguresTests
     public void What_became_of_each_e_mail_is_counted_at_its_step()
     {
         var flow = One(SampleRows.Run("a") with { Sent = [new SentStep(1, "t", HostedPipeline.Now, MailResult.Refused), new SentStep(2, "t", HostedPipeline.Now, MailResult.Unknown)] }, SampleRows.Run("b"));
-        Assert.Equal((2, 1, 1, 0), (flow.Places[1].Tried, flow.Places[1].Accepted, flow.Places[1].Refused, flow.Places[1].Unknown));
-        Assert.Equal((2, 1, 0, 1), (flow.Places[2].Tried, flow.Places[2].Accepted, flow.Places[2].Refused, flow.Places[2].Unknown));
+        Assert.Equal((2, 1, 1, 0), (flow.Places[1].Tally.Tried, flow.Places[1].Tally.Accepted, flow.Places[1].Tally.Refused, flow.Places[1].Tally.Unknown));
+        Assert.Equal((2, 1, 0, 1), (flow.Places[2].Tally.Tried, flow.Places[2].Tally.Accepted, flow.Places[2].Tally.Refused, flow.Places[2].Tally.Unknown));
     }
 
     [Fact]
@@ -62,7 +62,7 @@ public class FlowFiguresTests
         await using var host = await HostedPipeline.StartAsync();
         await SampleRows.FullAsync(host, "cus_1", "Ada", "text");
         var html = WebUtility.HtmlDecode(await host.Client.GetStringAsync("/flows"));
-        foreach (var text in new[] { "<h2 id=\"flow-dunning\">dunning</h2>", "<h2 id=\"flow-win-back\">win-back</h2>", "Starts when a recurring payment fails.", "1 returned", "1 here now", "1 started; 1 open" })
+        foreach (var text in new[] { "<h2 id=\"flow-dunning\"><a href=\"/flows/dunning\">dunning</a></h2>", "<h2 id=\"flow-win-back\"><a href=\"/flows/win-back\">win-back</a></h2>", "Starts when a recurring payment fails.", "1 returned", "1 here now", "1 started; 1 open" })
             Assert.Contains(text, html);
     }
 

@@ -2,6 +2,7 @@ using System.Net;
 using RetentionFunctions.Customers;
 using RetentionFunctions.Flows;
 using RetentionFunctions.Health;
+using RetentionFunctions.Insight;
 using RetentionFunctions.Intake;
 using RetentionFunctions.Storage;
 using RetentionFunctions.Web;
@@ -17,11 +18,11 @@ public class OverviewTests
     {
         var overview = Of(new OverviewRows
         {
-            Customers =
+            Customers = Glances(
             [
                 SampleRows.Customer("a", mrr: 2900), SampleRows.Customer("b", mrr: 4900), SampleRows.Customer("c", mrr: 9900, currency: "eur"),
                 SampleRows.Customer("gone", status: CustomerStatus.Canceled, mrr: 0), SampleRows.Customer("trial", status: CustomerStatus.Trialing, mrr: 0),
-            ],
+            ]),
         });
         Assert.Equal([new("eur", 9900), new("usd", 7800)], overview.Mrr);
         Assert.Equal((5, 3, 4), (overview.Known, overview.Paying, overview.Current));
@@ -30,7 +31,7 @@ public class OverviewTests
     [Fact]
     public void Tiers_count_who_is_with_us_and_nobody_who_left()
     {
-        var overview = Of(new OverviewRows { Customers = [SampleRows.Customer("a", score: 20), SampleRows.Customer("b", score: 90), SampleRows.Customer("c"), SampleRows.Customer("gone", score: 5, status: CustomerStatus.Canceled, mrr: 0)] });
+        var overview = Of(new OverviewRows { Customers = Glances([SampleRows.Customer("a", score: 20), SampleRows.Customer("b", score: 90), SampleRows.Customer("c"), SampleRows.Customer("gone", score: 5, status: CustomerStatus.Canceled, mrr: 0)]) });
         Assert.Equal((1, 1, 1), (overview.Tiers[HealthTier.HighRisk], overview.Tiers[HealthTier.Healthy], overview.Unscored));
     }
 
@@ -50,7 +51,7 @@ public class OverviewTests
     public void Who_needs_me_first_is_decided_by_risk_times_mrr()
     {
         // 80 % of $29, 25 % of $199, and nobody healthy however much they pay.
-        var overview = Of(new OverviewRows { Customers = [SampleRows.Customer("small", score: 20), SampleRows.Customer("large", score: 75, mrr: 19900), SampleRows.Customer("fine", score: 95, mrr: 99900)] });
+        var overview = Of(new OverviewRows { Customers = Glances([SampleRows.Customer("small", score: 20), SampleRows.Customer("large", score: 75, mrr: 19900), SampleRows.Customer("fine", score: 95, mrr: 99900)]) });
         Assert.Equal(["large", "small"], overview.AtRisk.Select(c => c.Id));
     }
 
@@ -59,28 +60,29 @@ public class OverviewTests
     {
         var overview = Of(new OverviewRows
         {
-            Customers = [SampleRows.Customer("here") with { FailingInvoices = ["in_1"] }, SampleRows.Customer("gone", status: CustomerStatus.Canceled, mrr: 0) with { FailingInvoices = ["in_2"] }],
+            Customers = Glances([SampleRows.Customer("here") with { FailingInvoices = ["in_1"] }, SampleRows.Customer("gone", status: CustomerStatus.Canceled, mrr: 0) with { FailingInvoices = ["in_2"] }]),
         });
         Assert.Equal(["here"], overview.Failing.Select(c => c.Id));
     }
 
     [Fact]
-    public void Recovered_is_dunning_ended_paid_over_all_dunning_that_ended_with_what_was_due()
+    public void What_dunning_and_win_back_brought_lately_is_what_their_own_pages_say()
     {
-        var invoice = new Invoice { Id = "in_1", Latest = new InvoiceSnapshot { InvoiceId = "in_1", Change = InvoiceChange.Paid, AmountDue = 4900, Currency = "usd", CreatedAt = Now } };
+        FlowTally Flow(string name, FlowTrigger trigger) => new() { Name = name, Latest = new FlowDefinition { Trigger = trigger } };
         var overview = Of(new OverviewRows
         {
-            Runs =
+            Flows =
             [
-                Dunning("a", RunOutcome.Paid) with { InvoiceId = "in_1" }, Dunning("b", RunOutcome.Completed), Dunning("held", RunOutcome.HeldOut),
-                Dunning("listed", RunOutcome.Paid) with { Preview = true }, Dunning("old", RunOutcome.Paid) with { EndedAt = Now.AddDays(-31) }, Dunning("open", null),
-                WinBack("c", RunOutcome.Returned), WinBack("d", RunOutcome.Completed), WinBack("e", RunOutcome.Canceled),
+                Flow("dunning", FlowTrigger.FailedPayment) with { LatelyTreated = new FlowSide(1, 1, 4, 2), LatelyHeld = new FlowSide(1, 0, 0, 0), LatelyPaid = new Dictionary<string, long> { ["usd"] = 4900 } },
+                Flow("win-back", FlowTrigger.Inactivity) with { LatelyTreated = new FlowSide(1, 7, 1, 0), LatelyHeld = new FlowSide(0, 2, 0, 0) },
+                Flow("win-back-2", FlowTrigger.Inactivity) with { LatelyTreated = new FlowSide(1, 1, 0, 0) },
             ],
-            Invoices = new Dictionary<string, Invoice> { ["in_1"] = invoice },
+            Runs = [.. new[] { Dunning("b", RunOutcome.Completed), Dunning("listed", RunOutcome.Paid) with { Preview = true }, Dunning("old", RunOutcome.Paid) with { EndedAt = Now.AddDays(-31) }, Dunning("open", null), WinBack("d", RunOutcome.Completed) }.Select(RunGlance.Of)],
         });
         Assert.Equal(new Share(1, 2), overview.Recovered);
         Assert.Equal("50\u00a0%", overview.Recovered.Percent);
         Assert.Equal([new("usd", 4900)], overview.RecoveredAmounts);
+        Assert.Equal((new Share(2, 10), new Share(0, 2)), (overview.Returned, overview.ReturnedHeldOut));
         Assert.Equal((1, 1), (overview.OpenRuns, overview.Previews));
         Assert.Equal(2, overview.Ended.Single(e => e.Key == RunOutcome.Completed).Value);
     }
@@ -92,7 +94,7 @@ public class OverviewTests
         {
             Sent = [new SentStep(1, "t", Now.AddDays(-31), MailResult.Accepted), new SentStep(2, "t", Now.AddDays(-2), MailResult.Accepted), new SentStep(3, "t", Now, MailResult.Unknown), new SentStep(4, "t", Now, MailResult.Refused)],
         };
-        var overview = Of(new OverviewRows { Runs = [run, run with { Preview = true }] });
+        var overview = Of(new OverviewRows { Runs = [.. new[] { run, run with { Preview = true } }.Select(RunGlance.Of)] });
         Assert.Equal((1, 1), (overview.Sent, overview.PerhapsSent));
     }
 
@@ -245,6 +247,8 @@ public class OverviewTests
         Assert.True(html.IndexOf("Large Ltd", StringComparison.Ordinal) < html.IndexOf("Small Ltd", StringComparison.Ordinal));
         Assert.Contains("<option value=\"risk_mrr\" selected", html);
     }
+
+    private static List<CustomerGlance> Glances(Customer[] customers) => [.. customers.Select(CustomerGlance.Of)];
 
     private static Overview Of(OverviewRows rows) => Overview.Of(rows, TimeZoneInfo.Utc, Now);
 

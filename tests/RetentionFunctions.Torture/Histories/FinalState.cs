@@ -19,7 +19,7 @@ internal static class FinalState
     {
         var body = JsonNode.Parse(row.Span)!.AsObject();
         if (at.Key.StartsWith("customer|", StringComparison.Ordinal))
-            foreach (var name in new[] { "lastStarts", "openRuns", "health", "valueTier", "lastMarketingMailAt" }) body.Remove(name);
+            foreach (var name in new[] { "lastStarts", "openRuns", "watchedRuns", "health", "valueTier", "lastMarketingMailAt" }) body.Remove(name);
         // When a closed month was changed is when something was heard; one in which nothing is left but that is none.
         if (at == Keys.MonthsOfBucket(at.Partition))
             foreach (var (name, month) in body.ToList())
