@@ -20,7 +20,7 @@ public interface IPersonalData
 /// tables twice: who they are (all addresses and app users that were ever tied to them), then everything that speaks of them.
 /// Files that wait to be imported are among the stored bodies, and go whole. It asks for nothing at Stripe: a customer who is not deleted there comes back with the next event. Backups keep them until they are removed themselves.
 /// </summary>
-public sealed class EraseJob(ITables tables, IEnumerable<IPersonalData> others) : IJob
+public sealed class EraseJob(ITables tables, IEnumerable<IPersonalData> others) : IBulkJob
 {
     // Rows that a step looks at: some seconds.
     private const int RowsPerStep = 20_000;

@@ -12,7 +12,7 @@ namespace RetentionFunctions.History;
 /// Reads an existing founder's customers, subscriptions with their invoices, and the events that Stripe still keeps, once. A step is a page of a list; what it holds is
 /// put into the inbox, where <see cref="StripeHistory"/> handles it. Webhooks may come before, meanwhile and after: each fact counts once.
 /// </summary>
-public sealed class Backfill(IBillingHistory billing, IInbox inbox, BodyStore bodies, StripeIntake stripe, StripeMode mode, RetentionSettings settings, TimeProvider clock) : IImportJob
+public sealed class Backfill(IBillingHistory billing, IInbox inbox, BodyStore bodies, StripeIntake stripe, StripeMode mode, RetentionSettings settings, TimeProvider clock) : IBulkJob
 {
     /// <summary>The name of the job.</summary>
     public const string JobName = "backfill";

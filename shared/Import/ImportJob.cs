@@ -11,7 +11,7 @@ namespace RetentionFunctions.Import;
 /// Writes a file that was confirmed: each step reads it once more from the tables and puts the next customers into the inbox, where <see cref="StripeHistory"/> handles them. At the end
 /// the file is removed. Every message may come twice, and every step be done again.
 /// </summary>
-public sealed class ImportJob(ITables tables, BodyStore bodies, IInbox inbox, RetentionSettings settings, TimeProvider clock) : IImportJob, ITidyJob
+public sealed class ImportJob(ITables tables, BodyStore bodies, IInbox inbox, RetentionSettings settings, TimeProvider clock) : IBulkJob, ITidyJob
 {
     /// <summary>The name of the job.</summary>
     public const string JobName = "import";

@@ -6,10 +6,10 @@ using RetentionFunctions.Storage;
 namespace RetentionFunctions.Insight;
 
 /// <summary>
-/// Every night, after an import, and when somebody asks: counts all summaries, each bucket's rows read once for all of them. A bucket whose figures are as they were is not written; one without
+/// Every night, after an import or an erasure, and when somebody asks: counts all summaries, each bucket's rows read once for all of them. A bucket whose figures are as they were is not written; one without
 /// customers costs a request, or none where the store knows which are empty.
 /// </summary>
-public sealed class SummaryJob(ITables tables, IEnumerable<ISummary> summaries) : INightlyJob, IAfterImportJob
+public sealed class SummaryJob(ITables tables, IEnumerable<ISummary> summaries) : INightlyJob, IAfterBulkJob
 {
     /// <summary>The name of the job.</summary>
     public const string JobName = "summaries";
@@ -39,7 +39,7 @@ public sealed class SummaryJob(ITables tables, IEnumerable<ISummary> summaries) 
     public async Task<JobStep> StepAsync(JobState state, CancellationToken cancel)
     {
         var turn = (int?)state.Cursor?["turn"] ?? 0;
-        if (IAfterImportJob.IsAfterImport(state.Occasion) && turn < Turns) return new JobStep(new JsonObject { ["turn"] = turn + 1 }, state.Counts, 0);
+        if (IAfterBulkJob.IsAfterBulk(state.Occasion) && turn < Turns) return new JobStep(new JsonObject { ["turn"] = turn + 1 }, state.Counts, 0);
 
         var after = (string?)state.Cursor?["after"];
         var inUse = await tables.BucketsInUseAsync(cancel);

@@ -80,8 +80,8 @@ public sealed partial class JobRunner(ITables tables, IInbox inbox, IEnumerable<
         else if (after.Failed is { } reason) Log.Failed(log, job.Name, reason);
         else Log.Done(log, job.Name, after.Steps);
         // Where this is cut off, the night makes up for it.
-        if (after is { IsRunning: false, Failed: null } && job is IImportJob)
-            foreach (var next in byName.Values.OfType<IAfterImportJob>()) await StartAsync(next.Name, IAfterImportJob.Occasion(after), cancel);
+        if (after is { IsRunning: false, Failed: null } && job is IBulkJob)
+            foreach (var next in byName.Values.OfType<IAfterBulkJob>()) await StartAsync(next.Name, IAfterBulkJob.Occasion(after), cancel);
         if (!after.IsRunning) RetentionTelemetry.JobEnded(job.Name, after.Failed is null);
     }
 

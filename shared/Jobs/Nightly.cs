@@ -3,19 +3,19 @@ namespace RetentionFunctions.Jobs;
 /// <summary>A job that is started once a day, after the sweep.</summary>
 public interface INightlyJob : IJob;
 
-/// <summary>A job that brings many customers, or much of their past, at once.</summary>
-public interface IImportJob : IJob;
+/// <summary>A job that brings many customers, or much of their past, at once; or takes one away with all of theirs.</summary>
+public interface IBulkJob : IJob;
 
-/// <summary>A job that is also started whenever an <see cref="IImportJob"/> is done. What that put into the inbox may still be waiting there.</summary>
-public interface IAfterImportJob : IJob
+/// <summary>A job that is also started whenever an <see cref="IBulkJob"/> is done. What that put into the inbox may still be waiting there.</summary>
+public interface IAfterBulkJob : IJob
 {
     private const string After = "after ";
 
     /// <summary>For what it is started then.</summary>
-    public static string Occasion(JobState import) => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{After}{import.Name} {import.Number} {import.StartedAt.UtcDateTime:O}");
+    public static string Occasion(JobState bulk) => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{After}{bulk.Name} {bulk.Number} {bulk.StartedAt.UtcDateTime:O}");
 
     /// <summary>Whether it was started for this reason.</summary>
-    public static bool IsAfterImport(string occasion) => occasion.StartsWith(After, StringComparison.Ordinal);
+    public static bool IsAfterBulk(string occasion) => occasion.StartsWith(After, StringComparison.Ordinal);
 }
 
 /// <summary>A job that keeps something between its times, which must not be forgotten there.</summary>

@@ -153,7 +153,7 @@ public class SummaryJobTests
         public object? Count(IReadOnlyList<CustomerRows> customers, DateTimeOffset asOf) => new Invoices([.. customers.Select(c => c.Read<Invoice>(CustomerNouns.Invoices).Count())]);
     }
 
-    private sealed class Import : IImportJob
+    private sealed class Import : IBulkJob
     {
         public string Name => "import";
 
