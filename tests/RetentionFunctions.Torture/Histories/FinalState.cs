@@ -4,7 +4,7 @@ using RetentionFunctions.Storage;
 namespace RetentionFunctions.Torture.Histories;
 
 /// <summary>
-/// What must be the same whatever the way in which events came: all rows but those of runs, their e-mails and notes, and of days' scores. When something was heard
+/// What must be the same whatever the way in which events came: all rows but those of runs, their e-mails and notes, of days' scores and moves between tiers, and what was counted of them at night. When something was heard
 /// decides what was begun and what was thought of the customer meanwhile.
 /// </summary>
 internal static class FinalState
@@ -12,7 +12,7 @@ internal static class FinalState
     private static readonly string[] OfTheWay = ["score|", "run|", "mail|", "note|"];
 
     public static bool Counts(RowKey at) =>
-        !OfTheWay.Any(noun => at.Key.StartsWith(noun, StringComparison.Ordinal)) && at.Partition is not ("x-account" or "x-counters" or "x-protection" or "x-sweeps" or "x-sandbox" or "x-jobs");
+        !OfTheWay.Any(noun => at.Key.StartsWith(noun, StringComparison.Ordinal)) && at.Partition is not ("x-account" or "x-counters" or "x-protection" or "x-sweeps" or "x-sandbox" or "x-jobs" or "x-moves" or "x-review") && !at.Partition.StartsWith("x-summary|", StringComparison.Ordinal);
 
     /// <summary>A row as text, with the names of objects in order.</summary>
     public static string Of(RowKey at, ReadOnlyMemory<byte> row)

@@ -52,7 +52,8 @@ public sealed class HostileFieldsTests
         Assert.Single(await host.DeadLettersAsync());
         var line = Assert.Single(_log.Written, line => line.Contains("cannot be read", StringComparison.Ordinal));
         Assert.DoesNotContain(line, IsUnseen);
-        Assert.Contains("forged", line);
+        // An app's user is named in no log: the message goes by a hash of its id, which the dead letter has too.
+        Assert.DoesNotContain("forged", line);
     }
 
     [Fact]
