@@ -200,7 +200,7 @@ public sealed class SqliteStore : IAsyncDisposable
         writer.Execute(string.Create(CultureInfo.InvariantCulture, $"PRAGMA wal_autocheckpoint={16_000_000 / writer.Number("PRAGMA page_size")}"));
         // A log that grew during a burst is cut back to this afterwards.
         writer.Execute("PRAGMA journal_size_limit=67108864");
-        writer.Execute("PRAGMA cache_size=-32768");
+        writer.Execute("PRAGMA cache_size=-16384");
         // What is deleted is overwritten: otherwise an erased customer's name stays readable in the free pages of the file. The people of a demo are made up.
         if (options.SurvivesPowerCut) writer.Execute("PRAGMA secure_delete=ON");
         SqliteSchema.PrepareWriter(writer.Connection);

@@ -83,6 +83,16 @@ public sealed class StoredMonths : SortedDictionary<string, StoredMonth>
     public Dictionary<CellKey, MonthCell> Cells() =>
         this.SelectMany(m => m.Value.Cells.Select(c => KeyValuePair.Create(new CellKey(Month(m.Key), c.Currency, c.Term), c.Cell))).ToDictionary();
 
+    /// <summary>The cells of many rows added up. By the months' names as they are stored: those of all buckets are the same few.</summary>
+    public static Dictionary<CellKey, MonthCell> Sum(IEnumerable<StoredMonths> rows)
+    {
+        var sums = new Dictionary<(string Month, string Currency, BillingTerm Term), MonthCell>();
+        foreach (var row in rows)
+            foreach (var (name, month) in row)
+                foreach (var (currency, term, cell) in month.Cells) sums[(name, currency, term)] = sums.GetValueOrDefault((name, currency, term)) + cell;
+        return sums.ToDictionary(s => new CellKey(Month(s.Key.Month), s.Key.Currency, s.Key.Term), s => s.Value);
+    }
+
     /// <summary>When a month was last changed after it was closed, for those that were.</summary>
     public IEnumerable<(Month Month, DateTimeOffset At)> Corrections() =>
         from month in this where month.Value.CorrectedAt is not null select (Month(month.Key), month.Value.CorrectedAt!.Value);

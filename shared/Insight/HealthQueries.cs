@@ -36,9 +36,33 @@ public sealed class HealthQueries(ITables tables, RetentionSettings settings, Ti
     /// <summary>Of each month the last sweep that counted use (calendar months in UTC).</summary>
     public async Task<IReadOnlyDictionary<Month, HealthTotals>> OfMonthsAsync(Month from, Month to, CancellationToken cancel = default)
     {
-        // The day of a row is one of the business's time zone.
-        var sweeps = await SweepsAsync(DateOnly.FromDateTime(from.Start.UtcDateTime).AddDays(-1), DateOnly.FromDateTime(to.End.UtcDateTime), cancel);
-        return sweeps.Where(s => s.Totals is not null && s.At >= from.Start && s.At < to.End).GroupBy(s => Month.Of(s.At)).ToDictionary(m => m.Key, m => m.MaxBy(s => s.At)!.Totals!);
+        // The day of a row is one of the business's time zone. Of the thirty rows of a month all but the last are left unread.
+        var (now, rows) = (clock.GetUtcNow(), new List<Row>());
+        await foreach (var row in tables.QueryAsync(Keys.SweepsBetween(DateOnly.FromDateTime(from.Start.UtcDateTime).AddDays(-1), DateOnly.FromDateTime(to.End.UtcDateTime)), cancel)) rows.Add(row);
+        var found = new Dictionary<Month, HealthTotals>();
+        for (var (i, month) = (rows.Count - 1, to); i >= 0 && month >= from;)
+        {
+            var sweep = rows[i].Read<SweepResult>();
+            if (sweep.At < month.Start)
+            {
+                month = month.Plus(-1);
+                continue;
+            }
+            i--;
+            if (sweep.Totals is null || sweep.At >= month.End || sweep.At > now) continue;
+            found[month] = sweep.Totals;
+            month = month.Plus(-1);
+            i = PastDays(i, month);
+        }
+        return found;
+
+        // The next row that may be of a month: none of a day after its end.
+        int PastDays(int i, Month month)
+        {
+            var last = Keys.SweepOf(DateOnly.FromDateTime(month.End.UtcDateTime)).Key;
+            while (i >= 0 && string.CompareOrdinal(rows[i].At.Key, last) > 0) i--;
+            return i;
+        }
     }
 
     private DateOnly Day(DateTimeOffset at) => DailySweep.Day(at, settings);

@@ -58,7 +58,9 @@ public sealed record CustomerGlance
     /// <summary>The currency with the largest MRR, in minor units; where there is none, 0 in the currency last billed in.</summary>
     [JsonIgnore]
     public (long Amount, string? Currency) Largest =>
-        Mrr.Count > 0
+        // Nearly everybody pays in one: this is asked of all of them.
+        Mrr.Count == 1 ? Mrr.Select(m => (m.Value, (string?)m.Key)).First()
+        : Mrr.Count > 1
             ? Mrr.OrderByDescending(m => m.Value).ThenBy(m => m.Key, StringComparer.Ordinal).Select(m => (m.Value, (string?)m.Key)).First()
             : (0, Subscriptions.Count > 0 ? Subscriptions[^1].Latest?.Currency : Profile.Currency);
 

@@ -110,8 +110,9 @@ public sealed record Overview
         // A folder that only looked at the real clock before its demo has a sweep that is yet to come.
         var sweeps = rows.Sweeps.Where(s => s.At <= now).OrderBy(s => s.At).ToList();
         var (dunning, winBack) = (rows.Flows.Where(f => f.Latest.Trigger == FlowTrigger.FailedPayment).ToList(), rows.Flows.Where(f => f.Latest.Trigger == FlowTrigger.Inactivity).ToList());
-        var names = rows.Customers.ToDictionary(c => c.Id, c => c.Called, StringComparer.Ordinal);
         var notes = rows.Notes.Where(n => n.Note.DoneAt is null && n.Note.At > now.AddDays(-NoteDays)).OrderByDescending(n => n.Note.At).ThenBy(n => n.Note.Id, StringComparer.Ordinal).ToList();
+        var noted = notes.Take(Lines).Select(n => n.CustomerId).ToHashSet(StringComparer.Ordinal);
+        var names = rows.Customers.Where(c => noted.Contains(c.Id)).ToDictionary(c => c.Id, c => c.Called, StringComparer.Ordinal);
         return new Overview
         {
             Known = rows.Customers.Count,
