@@ -65,24 +65,29 @@ public sealed partial class JobRunner(ITables tables, IInbox inbox, IEnumerable<
         if (!byName.TryGetValue(message.Job, out var job)) throw new UnreadableException($"There is no job '{message.Job}'.");
         if (await tables.GetAsync<JobState>(Keys.Job(message.Job), cancel) is not { } stored) return;
         var state = stored.Value;
-        if (state.Number != message.Number || !state.IsRunning) return;
+        if (state.Number != message.Number) return;
         if (state.Steps == message.Step + 1)
         {
-            // This very step was done; its follower may not have been queued.
-            await EnqueueAsync(state, replay: null, cancel);
+            // This very step was done; what follows it may not have been queued.
+            await FollowAsync(job, state, cancel);
             return;
         }
-        if (state.Steps != message.Step) return;
+        if (state.Steps != message.Step || !state.IsRunning) return;
         var after = await DoAsync(job, state, cancel);
         // Somebody else did the same step at the same moment: both did the same.
         if (!await tables.TryReplaceAsync(Keys.Job(message.Job), after, stored.ETag, cancel)) return;
-        if (after.IsRunning) await EnqueueAsync(after, replay: null, cancel);
-        else if (after.Failed is { } reason) Log.Failed(log, job.Name, reason);
-        else Log.Done(log, job.Name, after.Steps);
-        // Where this is cut off, the night makes up for it.
-        if (after is { IsRunning: false, Failed: null } && job is IBulkJob)
-            foreach (var next in byName.Values.OfType<IAfterBulkJob>()) await StartAsync(next.Name, IAfterBulkJob.Occasion(after), cancel);
+        if (after.Failed is { } reason) Log.Failed(log, job.Name, reason);
+        else if (!after.IsRunning) Log.Done(log, job.Name, after.Steps);
         if (!after.IsRunning) RetentionTelemetry.JobEnded(job.Name, after.Failed is null);
+        await FollowAsync(job, after, cancel);
+    }
+
+    // What a step leads to: the next one, or the jobs after it. Done again after a crash: the occasion for which a job was started last does not start it once more.
+    private async Task FollowAsync(IJob job, JobState after, CancellationToken cancel)
+    {
+        if (after.IsRunning) await EnqueueAsync(after, replay: null, cancel);
+        else if (after.Failed is null && job is IBulkJob)
+            foreach (var next in byName.Values.OfType<IAfterBulkJob>()) await StartAsync(next.Name, IAfterBulkJob.Occasion(after), cancel);
     }
 
     /// <summary>

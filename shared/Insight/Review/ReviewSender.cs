@@ -46,6 +46,8 @@ public sealed class ReviewSender(ITables tables, IMailer mailer, EmailComposer c
     {
         // The address is the setting's: here it would only be one more place to erase it from.
         var begun = FlowAdvance.Record(email, now) with { To = FounderMail.Addressee, Attempts = (known?.Value.Attempts ?? 0) + 1 };
+        // What a crash left "about to be sent" is the same attempt still, since the mailer delivers it once.
+        if (known is { Value.Result: MailResult.Sending }) begun = begun with { Attempts = known.Value.Attempts };
         var mine = known is null ? await tables.TryInsertAsync(key, begun, cancel) : await tables.TryReplaceAsync(key, begun, known.ETag, cancel);
         // Somebody else sends it at this moment: look at what became of it.
         if (!mine || await tables.GetAsync<MailRecord>(key, cancel) is not { Value.Result: MailResult.Sending } row) return now + FlowAdvance.SendingTakes;

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json.Nodes;
 using RetentionFunctions.Health;
+using RetentionFunctions.Import;
 using RetentionFunctions.Intake;
 using RetentionFunctions.Intake.App;
 using RetentionFunctions.Intake.Mail;
@@ -82,6 +83,28 @@ internal sealed partial class FlowBench
     public async Task EraseAsync(string customer)
     {
         await RetryAsync(() => erasure.BeginAsync(customer));
+        await SettleAsync();
+        await NudgeAsync();
+    }
+
+    /// <summary>The founder gives a file of customers and sees what it would write, again where an error page came.</summary>
+    /// <returns>By what it is confirmed.</returns>
+    public async Task<string> CheckFileAsync(string csv)
+    {
+        ImportSummary? summary = null;
+        await RetryAsync(async () =>
+        {
+            var (reading, kept) = (await imports.KeepAsync(Encoding.UTF8.GetBytes(csv)))!.Value;
+            Assert.Empty(reading.Problems);
+            summary = kept;
+        });
+        return summary!.Id;
+    }
+
+    /// <summary>The founder says that a file shall be written, again where an error page came.</summary>
+    public async Task ConfirmFileAsync(string id)
+    {
+        await RetryAsync(() => imports.StartAsync(id));
         await SettleAsync();
         await NudgeAsync();
     }

@@ -7,6 +7,8 @@ using RetentionFunctions.Email;
 using RetentionFunctions.Erasure;
 using RetentionFunctions.Flows;
 using RetentionFunctions.Health;
+using RetentionFunctions.Import;
+using RetentionFunctions.Insight;
 using RetentionFunctions.Intake;
 using RetentionFunctions.Jobs;
 using RetentionFunctions.Intake.App;
@@ -44,6 +46,7 @@ internal sealed partial class FlowBench
     private Nightly nightly = null!;
     private CustomerErasure erasure = null!;
     private DeadLetters letters = null!;
+    private Imports imports = null!;
     private FaultPlan plan = null!;
 
     public FlowBench(DateTimeOffset start, bool deduplicates = true, bool interleaved = false, ITables? over = null)
@@ -65,7 +68,7 @@ internal sealed partial class FlowBench
 
     public DateTimeOffset Now => Clock.Now;
 
-    public FakeTables Tables { get; } = new();
+    public FakeTables Tables { get; } = new() { KnowsItsBuckets = true };
 
     public MemoryMailer Mailer { get; }
 
@@ -90,7 +93,7 @@ internal sealed partial class FlowBench
     public Func<Rooms, IReadOnlyList<IJob>> Jobs { get; init; } = _ => [];
 
     /// <summary>What jobs are made of.</summary>
-    internal sealed record Rooms(FaultPlan Plan, ITables Tables, IInbox Inbox, BodyStore Bodies, StripeIntake Stripe, StripeHistory History, StripeMode Mode, RetentionSettings Settings, TimeProvider Clock);
+    internal sealed record Rooms(FaultPlan Plan, ITables Tables, IInbox Inbox, IFlowEngine Engine, BodyStore Bodies, StripeIntake Stripe, StripeHistory History, StripeMode Mode, RetentionSettings Settings, TimeProvider Clock);
 
     /// <summary>The host is started anew over what is stored, and from here on its ports fail as planned.</summary>
     public void Compose(FaultPlan planned)
@@ -106,17 +109,28 @@ internal sealed partial class FlowBench
         var dispatch = new FlowDispatch(tables, faultyEngine, Settings, Clock);
         var stripe = new StripeIntake(tables, bodies, ties, dispatch, Settings, Clock);
         var history = new StripeHistory(tables, stripe, dispatch, new IntakeCounters(tables, Clock), Settings, Clock);
-        var jobs = Jobs(new Rooms(plan, tables, inbox, bodies, stripe, history, mode, Settings, Clock));
+        var jobs = Jobs(new Rooms(plan, tables, inbox, faultyEngine, bodies, stripe, history, mode, Settings, Clock));
         runner = new JobRunner(tables, inbox, jobs, Clock, NullLogger<JobRunner>.Instance);
         nightly = new Nightly(runner, jobs);
         erasure = new CustomerErasure(tables, runner, Clock);
+        imports = new Imports(tables, bodies, runner, Settings, Clock);
         processor = new InboxProcessor(bodies, letters, stripe, history, new AppIntake(tables, ties, dispatch, Settings), new MailIntake(tables, dispatch, new IntakeCounters(tables, Clock), Settings),
             runner, Clock, NullLogger<InboxProcessor>.Instance);
         var composer = new EmailComposer(Templates, Settings, new LinkBuilder(new LinkTokens(Protection, Clock), () => new Uri("https://links.example.com")));
-        flows = new FlowAdvance(tables, new FaultyMailer(Mailer, plan), composer, Settings, Clock);
+        var mailer = new FaultyMailer(Mailer, plan);
+        flows = new FlowAdvance(tables, mailer, composer, Settings, Clock, new ReviewSender(tables, mailer, composer, Reviews(tables), Settings, Clock));
         sweep = new DailySweep(tables, dispatch, Settings, Clock, NullLogger<DailySweep>.Instance);
         links = new LinkActions(tables, new FaultyBilling(Billing, plan), dispatch, Clock, Settings);
         stop = new FlowStop(tables, faultyEngine, Clock);
+    }
+
+    /// <summary>What the page of a review shows of its e-mail.</summary>
+    public Task<MailRecord?> ReviewMailAsync(string occasion) => Reviews(rows).MailAsync(occasion);
+
+    private ReviewQueries Reviews(ITables tables)
+    {
+        var summaries = new SummaryQueries(tables, runner, Clock);
+        return new ReviewQueries(tables, new MetricsQueries(tables, Clock), new HealthQueries(tables, Settings, Clock), new CohortQueries(summaries), new FlowQueries(summaries, Settings), new ReviewActions(tables, Clock), Settings, Clock);
     }
 
     /// <summary>What a user did or said; the same again is a copy.</summary>
@@ -281,6 +295,12 @@ internal sealed class InterleavedTables(ITables inner) : ITables
     }
 
     public IAsyncEnumerable<Row> ScanAsync(RowKey? after = null, CancellationToken cancel = default) => inner.ScanAsync(after, cancel);
+
+    public async Task<IReadOnlyList<string>> BucketsInUseAsync(CancellationToken cancel = default)
+    {
+        await Task.Yield();
+        return await inner.BucketsInUseAsync(cancel);
+    }
 
     public async Task<bool> TryCommitAsync(string partition, IReadOnlyList<Write> writes, CancellationToken cancel = default)
     {

@@ -85,6 +85,8 @@ public class PumpTests
 
         public IAsyncEnumerable<Row> ScanAsync(RowKey? after = null, CancellationToken cancel = default) => inner.ScanAsync(after, cancel);
 
+        public Task<IReadOnlyList<string>> BucketsInUseAsync(CancellationToken cancel = default) => inner.BucketsInUseAsync(cancel);
+
         public Task<bool> TryCommitAsync(string partition, IReadOnlyList<Write> writes, CancellationToken cancel = default)
         {
             if (Broken.Contains(partition)) throw new InvalidOperationException("This part of the store is broken.");

@@ -107,6 +107,23 @@ public class SummaryJobTests
         Assert.Equal(1, (await summaries.ReadAsync<Sum>("names")).Buckets.Sum(b => b.Customers));
     }
 
+    [Fact]
+    public async Task Where_a_host_dies_between_the_end_of_an_import_and_the_start_of_the_count_the_next_delivery_starts_it_once()
+    {
+        await PutAsync("cus_imported");
+        await jobs.StartAsync("import", "now");
+        var last = queue.Messages.Dequeue().Body;
+        await jobs.HandleAsync(last);
+        queue.Messages.Clear();
+        await tables.DeleteAsync(Keys.Job(SummaryJob.JobName));
+        await jobs.HandleAsync(last);
+        await DeliverAllAsync();
+        await jobs.HandleAsync(last);
+        Assert.Empty(queue.Messages);
+        Assert.Equal(1, (await summaries.ReadAsync<Sum>("names")).Buckets.Sum(b => b.Customers));
+        Assert.Equal(1, (await jobs.StateAsync(SummaryJob.JobName))!.Number);
+    }
+
     private async Task CountAsync()
     {
         clock.Now = clock.Now.AddHours(1);

@@ -20,6 +20,9 @@ public sealed class FakeTables : ITables
     /// <summary>Thrown by the next call, once.</summary>
     public Exception? NextFault { get; set; }
 
+    /// <summary>Whether it can say which buckets are empty, as SQLite can; else, as Azure, it names all.</summary>
+    public bool KnowsItsBuckets { get; init; }
+
     public Task<Row?> GetAsync(RowKey key, CancellationToken cancel = default)
     {
         Fault();
@@ -46,6 +49,12 @@ public sealed class FakeTables : ITables
                 .Where(row => after is not { } last || string.CompareOrdinal(row.At.Partition, last.Partition) is var order && (order > 0 || order == 0 && string.CompareOrdinal(row.At.Key, last.Key) > 0))];
         foreach (var row in rows) yield return row;
         await Task.CompletedTask;
+    }
+
+    public Task<IReadOnlyList<string>> BucketsInUseAsync(CancellationToken cancel = default)
+    {
+        Fault();
+        lock (_lock) return Task.FromResult<IReadOnlyList<string>>([.. Keys.AllBuckets.Where(bucket => !KnowsItsBuckets || _partitions.GetValueOrDefault(bucket) is { Count: > 0 })]);
     }
 
     public Task<bool> TryCommitAsync(string partition, IReadOnlyList<Write> writes, CancellationToken cancel = default)

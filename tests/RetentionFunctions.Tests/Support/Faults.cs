@@ -143,6 +143,8 @@ public sealed class FaultyTables(ITables inner, FaultPlan plan) : ITables
         if (fault is FaultMoment.After) throw plan.Thrown("ITables.Scan");
     }
 
+    public Task<IReadOnlyList<string>> BucketsInUseAsync(CancellationToken cancel = default) => plan.CallAsync("ITables.BucketsInUse", () => inner.BucketsInUseAsync(cancel));
+
     public Task<bool> TryCommitAsync(string partition, IReadOnlyList<Write> writes, CancellationToken cancel = default) =>
         plan.CallAsync("ITables.TryCommit", () => inner.TryCommitAsync(partition, writes, cancel));
 }

@@ -193,6 +193,8 @@ public class BurstTests(ITestOutputHelper output)
 
             public IAsyncEnumerable<Row> ScanAsync(RowKey? after = null, CancellationToken cancel = default) => inner.ScanAsync(after, cancel);
 
+            public Task<IReadOnlyList<string>> BucketsInUseAsync(CancellationToken cancel = default) => inner.BucketsInUseAsync(cancel);
+
             public async Task<bool> TryCommitAsync(string partition, IReadOnlyList<Write> writes, CancellationToken cancel = default)
             {
                 if (!await inner.TryCommitAsync(partition, writes, cancel)) return false;

@@ -55,8 +55,10 @@ public sealed class CrashTests(ITestOutputHelper output)
         {
             foreach (var mail in end.Mails.Where(m => m.Result == MailResult.Unknown))
             {
-                var shown = (await new CustomerQueries(world.Bench.Tables).GetAsync(mail.CustomerId))!.Mails.Single(m => m.Id == mail.Id);
-                Assert.Equal((MailResult.Unknown, mail.Reason), (shown.Result, shown.Reason));
+                var (result, reason) = mail.CustomerId == FounderMail.Addressee
+                    ? await world.Bench.ReviewMailAsync(mail.Occasion) is { } review ? (review.Result, review.Reason) : default
+                    : (await new CustomerQueries(world.Bench.Tables).GetAsync(mail.CustomerId))!.Mails.Where(m => m.Id == mail.Id).Select(m => (m.Result, m.Reason)).Single();
+                Assert.Equal((MailResult.Unknown, mail.Reason), (result, reason));
             }
         });
         // Between the row that says "about to be sent" and the one that says "sent" nobody can know.
@@ -99,8 +101,9 @@ public sealed class CrashTests(ITestOutputHelper output)
         // As many as there are classes of jobs: what each is called it says itself.
         var shared = typeof(IJob).Assembly.GetTypes();
         Assert.Equal(shared.Count(t => t is { IsClass: true, IsAbstract: false } && t.IsAssignableTo(typeof(IJob))), jobs.Count);
+        // A port is what shared asks of its hosts; what it implements itself is none.
         Assert.Equal(
-            shared.Where(t => t.IsInterface && t.IsPublic && !t.IsAssignableTo(typeof(IJob))).SelectMany(t => t.GetMethods().Where(m => !m.IsSpecialName), (t, m) => $"{t.Name}.{m.Name.Replace("Async", "", StringComparison.Ordinal)}").Order(StringComparer.Ordinal),
+            shared.Where(t => t.IsInterface && t.IsPublic && !shared.Any(own => own.IsClass && own.IsAssignableTo(t))).SelectMany(t => t.GetMethods().Where(m => !m.IsSpecialName), (t, m) => $"{t.Name}.{m.Name.Replace("Async", "", StringComparison.Ordinal)}").Order(StringComparer.Ordinal),
             ports.Order(StringComparer.Ordinal));
     }
 

@@ -3,6 +3,7 @@ using RetentionFunctions.Backup;
 using RetentionFunctions.Email;
 using RetentionFunctions.Flows;
 using RetentionFunctions.History;
+using RetentionFunctions.Insight;
 using RetentionFunctions.Intake;
 using RetentionFunctions.Intake.App;
 using RetentionFunctions.Intake.Mail;
@@ -39,7 +40,7 @@ internal sealed record HandlerStory(string Name, Func<World, Task> Prelude, Func
         .. FlowStory.All.Select(story => new HandlerStory(story.Name, world => story.Prelude(world.Bench, world.Ada), world => story.Act(world.Bench, world.Ada))),
         .. StripeEventTypes.Meanings.Keys.Order(StringComparer.Ordinal).SelectMany(OfStripe),
         .. MailEvents.Select(OfMail),
-        .. OfApp(), .. OfSweep(), .. OfJobs(), .. OfLetters(),
+        .. OfApp(), .. OfSweep(), .. OfJobs(), .. OfInsight(), .. OfLetters(),
         new("The customer pays by the link of the second e-mail", Failed, async world =>
         {
             var (bench, ada) = (world.Bench, world.Ada);
@@ -184,6 +185,8 @@ internal sealed record HandlerStory(string Name, Func<World, Task> Prelude, Func
         {
             await world.Bench.NightAsync("cus_Eve");
             await world.Bench.AdvanceAsync(4);
+            // Summaries that a crash made late saw more than the others: a night later they are the same.
+            await world.Bench.NightAsync("cus_Eve");
         });
         yield return new("Three nights are backed up and two are kept", async world =>
         {
@@ -220,6 +223,80 @@ internal sealed record HandlerStory(string Name, Func<World, Task> Prelude, Func
             await world.Bench.EraseAsync("cus_Ada");
             await world.Bench.AdvanceAsync(12);
         });
+    }
+
+    private static IEnumerable<HandlerStory> OfInsight()
+    {
+        const string Header = "customer_id,name,subscription_id,amount,currency,interval,status,started,ended,user_id\n";
+        const string File = Header + "c-Ida,Ida,s1,49.00,usd,month,active,2025-06-10,,u-ida\nc-Jon,Jon,s2,100.00,eur,year,canceled,2024-03-01,2025-03-01,\n";
+        yield return new("A file of two customers is checked, corrected, confirmed and written, and the summaries are counted after it", async world =>
+        {
+            await world.Bench.AppAsync("u-ida", "Signed In");
+            await world.Bench.StripeAsync(world.Ada.SignsUp(FlowStory.SignUp));
+        }, async world =>
+        {
+            var bench = world.Bench;
+            await bench.CheckFileAsync(Header + "c-Ida,Ida,s1,94.00,usd,month,active,2025-06-10,,u-ida\n");
+            await bench.ConfirmFileAsync(await bench.CheckFileAsync(File));
+            Assert.Equal((2L, 3L), (await JobAsync(world, "import", "customers"), await JobAsync(world, SummaryJob.JobName, "customers")));
+            Assert.Equal(2, (await bench.Tables.ListAsync<StoredCohorts>(Keys.SummaryOfBuckets(CohortSummary.SummaryName))).SelectMany(s => s.Sums()).Where(s => s.Key is { Split: null, Currency: null, Cohort.Start.Year: < 2026 }).Sum(s => s.Sum.Customers));
+        });
+        yield return new("A file that nobody confirms is forgotten in a night", async world => await world.Bench.CheckFileAsync(File), async world =>
+        {
+            await world.Bench.AdvanceAsync(1);
+            await world.Bench.NightAsync("c-Ida");
+            Assert.DoesNotContain("Ida", await world.Bench.EverythingAsync(), StringComparison.Ordinal);
+        });
+        yield return new("Two nights in which summaries are counted of runs, a payment that failed and one that was made good", async world =>
+        {
+            await Failed(world);
+            var bob = new Story("cus_Bob", "bob@example.com");
+            await world.Bench.StripeAsync(bob.SignsUp(FlowStory.SignUp.AddDays(-31)));
+            await world.Bench.StripeAsync(bob.PaymentFails(world.Bench.Now.AddDays(-1), next: world.Bench.Now.AddDays(2)));
+        }, async world =>
+        {
+            await world.Bench.NightAsync("cus_Ada", "cus_Bob");
+            await world.Bench.AdvanceAsync(1);
+            await world.Bench.StripeAsync(world.Ada.PaysAfterAll(world.Bench.Now));
+            await world.Bench.NightAsync("cus_Ada", "cus_Bob");
+            var fates = (await world.Bench.Tables.ListAsync<StoredRecovery>(Keys.SummaryOfBuckets(RecoverySummary.SummaryName))).SelectMany(s => s.Cells()).ToList();
+            Assert.Equal((1, 2), (fates.Where(c => c.Key.Fate == InvoiceFate.AfterEmail).Sum(c => c.Count), fates.Sum(c => c.Count)));
+        });
+        yield return new("The founder gets the review of a month and the line of a week, on a Monday that is the first weekday of its month", AMonthAsync, async world =>
+        {
+            await FirstWeekdayAsync(world);
+            // The next night nothing of it goes again.
+            await world.Bench.NightAsync("cus_Ada");
+            await world.Bench.AdvanceAsync(1);
+            Assert.Equal(2, (await world.EndAsync()).Mails.Count(m => m.CustomerId == FounderMail.Addressee));
+        });
+        yield return new("The provider reports of the founder's review", async world =>
+        {
+            await AMonthAsync(world);
+            await FirstWeekdayAsync(world);
+        }, world => world.Bench.MailAsync(MailProvider.Body(MailProvider.Event(MailArguments.IdOf(FounderMail.RunOf("2026-02"), 1), "bounce", world.Bench.Now, "bounce", "the reason", "https://links.example.com/l/x"))));
+
+        static async Task<long> JobAsync(World world, string name, string count) => (await world.Bench.Tables.ListAsync<Jobs.JobState>(Keys.Jobs)).Single(j => j.Name == name).Counts[count];
+
+        // Somebody whose payment failed, and the sweeps with which a week later is compared. The first of March is a Sunday.
+        static async Task AMonthAsync(World world)
+        {
+            world.Bench.Settings.Review.Email = "founder@example.com";
+            await Failed(world);
+            await AdvanceToAsync(world, new DateTimeOffset(2026, 2, 23, 6, 0, 0, TimeSpan.Zero));
+            await world.Bench.NightAsync("cus_Ada");
+            await AdvanceToAsync(world, new DateTimeOffset(2026, 3, 2, 6, 0, 0, TimeSpan.Zero));
+            Assert.DoesNotContain((await world.EndAsync()).Mails, m => m.CustomerId == FounderMail.Addressee);
+        }
+
+        // The night is at six, the e-mails go out from nine.
+        static async Task FirstWeekdayAsync(World world)
+        {
+            await world.Bench.NightAsync("cus_Ada");
+            await world.Bench.AdvanceAsync(1);
+        }
+
+        static Task AdvanceToAsync(World world, DateTimeOffset to) => world.Bench.AdvanceAsync((to - world.Bench.Now).TotalDays);
     }
 
     private static IEnumerable<HandlerStory> OfLetters()
