@@ -112,7 +112,7 @@ public sealed record FlowReport
     /// <summary>What the comparison shows, in a sentence or two: the same on the page, in the API and in the monthly review.</summary>
     public string Text() => Verdict switch
     {
-        FlowVerdict.NoHoldOut => "Nobody is held out, so nobody can say what would have happened without the flow. A tenth of the customers held out (HoldOut 0.1 of this flow in the settings) begins to tell.",
+        FlowVerdict.NoHoldOut => "Nobody is held out, so nobody can say what would have happened without the flow. A tenth of the customers held out (holdOut 0.1 of this flow in the settings) begins to tell.",
         FlowVerdict.NothingToCompare => $"There is nothing to compare yet: {Entered()}, and of one side nothing is known before its time is over. {NeedText()}",
         FlowVerdict.NotShown => $"No difference is shown: with 95 % confidence it lies between {Points(Interval!.Value.Low)} and {Points(Interval.Value.High)} points, and 0 is among them. {Entered(capital: true)}. {NeedText()}",
         FlowVerdict.Helps => $"Of 100 who entered, {Bounds(Interval!.Value.Low, Interval.Value.High)} more {What} than without the flow, with 95 % confidence.",

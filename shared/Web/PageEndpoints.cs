@@ -193,6 +193,8 @@ internal static class PageEndpoints
         var query = context.Request.Query;
         var (request, wrong) = ApiMetrics.Request(query, clock.GetUtcNow(), settings.Insight);
         if (request is null) throw new BadHttpRequestException(wrong!);
+        Month? told = query["month"].ToString() is not { Length: > 0 } asked ? null
+            : Month.TryParse(asked, out var month) ? month : throw new BadHttpRequestException($"month is one such as {Month.Of(clock.GetUtcNow())}, not '{asked}'.");
         // All currencies: the page leads from one to the other.
         return Render<MetricsPage>(new()
         {
@@ -201,7 +203,7 @@ internal static class PageEndpoints
             [nameof(MetricsPage.All)] = await metrics.MonthsAsync(request with { Currency = null }, context.RequestAborted),
             [nameof(MetricsPage.Use)] = await health.OfMonthsAsync(request.From, request.To, context.RequestAborted),
             [nameof(MetricsPage.Settings)] = settings.Insight,
-            [nameof(MetricsPage.Told)] = Month.TryParse(query["month"].ToString(), out var told) ? told : null,
+            [nameof(MetricsPage.Told)] = told,
         });
     }
 

@@ -27,7 +27,7 @@ internal sealed record TrendChart
             Bars = [.. months.Select((m, i) =>
             {
                 var height = Math.Max(m.Rate.Value is null ? 0 : 1, (Bottom - Top) * Math.Max(0, m.Rate.Value ?? 0) / most);
-                return new TrendBar(Left + (step * i) + ((step - Width) / 2), Bottom - height, height, m.Month.Start.ToString(m.Month.Start.Month == 1 ? "yyyy" : "MMM", CultureInfo.InvariantCulture), FigureText.Percent(m.Rate));
+                return new TrendBar(Left + (step * i) + ((step - Width) / 2), Bottom - height, height, m.Month.Start.ToString(m.Month.Start.Month == 1 ? "MMM ’yy" : "MMM", CultureInfo.InvariantCulture), FigureText.Percent(m.Rate));
             })],
         };
     }

@@ -22,7 +22,7 @@ public class FlowReportTests
     {
         {
             WinBack with { HoldOut = 0 }, default, default, FlowVerdict.NoHoldOut,
-            "Nobody is held out, so nobody can say what would have happened without the flow. A tenth of the customers held out (HoldOut 0.1 of this flow in the settings) begins to tell."
+            "Nobody is held out, so nobody can say what would have happened without the flow. A tenth of the customers held out (holdOut 0.1 of this flow in the settings) begins to tell."
         },
         {
             WinBack, new(0, 0, 9, 0), new(0, 0, 1, 0), FlowVerdict.NothingToCompare,
