@@ -52,6 +52,8 @@ public sealed class ClickedStories(Browser browser)
         await using var visitor = await browser.VisitAsync(host.Http.BaseAddress!, 375);
         var founder = await visitor.OpenAsync("/cohorts");
         await PressAsync(founder, Button(founder, "Count now"));
+        // Only then has the form been sent: going elsewhere before would give it up.
+        await Assertions.Expect(founder.GetByText("The figures are being counted again")).ToBeVisibleAsync();
         await host.SettleAsync();
         await founder.GotoAsync("/cohorts");
         await founder.GetByLabel("By", new() { Exact = true }).SelectOptionAsync("mrr");
