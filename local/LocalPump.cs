@@ -377,11 +377,14 @@ public sealed partial class LocalPump(
         {
             int count;
             lock (failures) failures[item.Id] = count = failures.GetValueOrDefault(item.Id) + 1;
-            Log.RunFailed(log, e, RunId.Parse(item.Id).Flow, count);
+            Log.RunFailed(log, e, Named(item.Id), count);
             next = clock.GetUtcNow() + Backoff(count);
         }
         await due.SettleAsync(item.Id, item.Version, next, cancel);
     }
+
+    // A run by its flow alone: its id names the customer. The sweep and the sandbox's post are no runs.
+    private static string Named(string id) => id is SweepId or SandboxPost.DueId ? id : RunId.Parse(id).Flow;
 
     // Two tries at once, for what a moment mends (a simulated clock has no other moment); then one second, doubling up to an hour.
     private static TimeSpan Backoff(int attempts) => attempts < 3 ? TimeSpan.Zero : TimeSpan.FromSeconds(Math.Min(Math.Pow(2, attempts - 3), 3600));

@@ -67,6 +67,26 @@ public class PumpTests
         foreach (var story in stories) Assert.Equal("active", (string)(await host.CustomerAsync(story.Customer))["status"]!);
     }
 
+    [Fact]
+    public async Task A_sweep_that_fails_is_tried_again_and_nothing_else_stands_still()
+    {
+        BrokenTables? tables = null;
+        await using var host = await TestHost.StartAsync("2026-01-05T10:00:00Z", services: services =>
+        {
+            var inner = (ITables)services.Last(s => s.ServiceType == typeof(ITables)).ImplementationInstance!;
+            services.AddSingleton<ITables>(tables = new BrokenTables(inner));
+        });
+        await host.StripeAsync(host.Ada.SignsUp(SignUp));
+        tables!.Broken = [Keys.SweepOf(default).Partition];
+        await host.AdvanceAsync(TimeSpan.FromDays(1));
+        await host.StripeAsync(new Story("cus_Bob", "bob@example.com").SignsUp(SignUp));
+        Assert.Equal("active", (string)(await host.CustomerAsync("cus_Bob"))["status"]!);
+
+        tables.Broken = [];
+        await host.AdvanceAsync(TimeSpan.FromHours(2));
+        Assert.Single(await host.Services.GetRequiredService<ITables>().ListAsync<RetentionFunctions.Health.SweepResult>(Keys.Sweeps));
+    }
+
     private sealed class BrokenTables(ITables inner) : ITables
     {
         private int cancels;
