@@ -28,22 +28,29 @@ errors_of() { # the errors of a build log, each once, with paths from here
   sed -n 's/^[[:space:]]*\(.*error [A-Z][A-Za-z]*[0-9]*:.*\)$/\1/p' "$1" | sed "s|$PWD/||g; s/ \[[^]]*\]\$//" | sort -u
 }
 
-pin_of() { sed -n "s/.*<PackageVersion Include=\"$1\" Version=\"\([^\"]*\)\".*/\1/p" Directory.Packages.props | head -n 1; }
+pin_of() { sed -n "s/.*<PackageVersion Include=\"$1\" Version=\"\[\{0,1\}\([^]\"]*\)\]\{0,1\}\".*/\1/p" Directory.Packages.props | head -n 1; }
 
-# A restore error that restore-exceptions.txt explains: NU1101 (no such package here) and NU1102 (not in this version) for a listed package in the listed version.
+listed() { # id, version: in restore-exceptions.txt; there '*' stands for a version that another package chose, never for a pin of ours
+  awk -v id="$1" -v version="$2" -v pin="$(pin_of "$1")" '
+    !/^#/ && NF >= 3 && tolower($2) == tolower(id) && (($3 == "*" && pin == "") || $3 == version) { found = 1 } END { exit !found }' restore-exceptions.txt
+}
+
+# A restore error that restore-exceptions.txt explains: for a listed package in the listed version, NU1101 (no such package here), NU1102 (not in this version)
+# and NU1603, which is the same lack where the feed has a later version.
 # NU1101 does not say which version was asked for: there the pin says it, so that a mistyped one is told here too.
 explained() { # one error line
-  local id version
+  local id
   case $1 in
     *"error NU1102: "*" - Found "*) return 0 ;; # the second line of an NU1102: what the feed has instead
     *"error NU1101:"*)
       id=$(printf '%s\n' "$1" | sed -n 's/.*Unable to find package \([^ ]*\)\. .*/\1/p')
-      version=$(pin_of "$id")
-      awk -v id="$id" -v version="$version" '!/^#/ && NF >= 3 && tolower($2) == tolower(id) && (version == "" || $3 == version) { found = 1 } END { exit !found }' restore-exceptions.txt ;;
+      listed "$id" "$(pin_of "$id")" ;;
     *"error NU1102:"*)
       id=$(printf '%s\n' "$1" | sed -n 's/.*Unable to find package \([^ ]*\) with version.*/\1/p')
-      version=$(printf '%s\n' "$1" | sed -n 's/.*with version ([>=[:space:][]*\([^],) ]*\).*/\1/p')
-      awk -v id="$id" -v version="$version" '!/^#/ && NF >= 3 && tolower($2) == tolower(id) && $3 == version { found = 1 } END { exit !found }' restore-exceptions.txt ;;
+      listed "$id" "$(printf '%s\n' "$1" | sed -n 's/.*with version ([>=[:space:][]*\([^],) ]*\).*/\1/p')" ;;
+    *"error NU1603:"*" was not found. "*" was resolved instead."*)
+      id=$(printf '%s\n' "$1" | sed -n 's/.* but \([^ ]*\) [^ ]* was not found\. .*/\1/p')
+      listed "$id" "$(printf '%s\n' "$1" | sed -n 's/.* but [^ ]* \([^ ]*\) was not found\. .*/\1/p')" ;;
     *) return 1 ;;
   esac
 }
@@ -66,7 +73,7 @@ tell_left_out() {
   local project
   while IFS= read -r project; do
     say "Left out: $project, because this machine's package feed lacks:"
-    sed -n "s|^$project *: error [A-Z0-9]*: Unable to find package \([^ ]*[^. ]\)\.\{0,1\} .*|\1|p" "$results/restore-errors.txt" | sort -u | while IFS= read -r package; do
+    sed -n "s|^$project *: error [A-Z0-9]*: Unable to find package \([^ ]*[^. ]\)\.\{0,1\} .*|\1|p; s|^$project *: error NU1603: .* but \([^ ]*\) [^ ]* was not found\. .*|\1|p" "$results/restore-errors.txt" | sort -u | while IFS= read -r package; do
       say "  $package (listed in restore-exceptions.txt on $(awk -v id="$package" '!/^#/ && tolower($2) == tolower(id) { print $1; exit }' restore-exceptions.txt))"
     done
     left_out="$left_out$project

@@ -11,6 +11,6 @@ public class LicenseTests
         var list = File.ReadAllText(Path.Combine(Repository.Root, "docs", "licenses.md"));
         var packages = XDocument.Load(Path.Combine(Repository.Root, "Directory.Packages.props")).Descendants("PackageVersion").ToList();
         Assert.NotEmpty(packages);
-        Assert.All(packages, package => Assert.Contains($"| {package.Attribute("Include")!.Value} | {package.Attribute("Version")!.Value} | ", list));
+        Assert.All(packages, package => Assert.Contains($"| {package.Attribute("Include")!.Value} | {package.Attribute("Version")!.Value.Trim('[', ']')} | ", list));
     }
 }
