@@ -93,5 +93,8 @@ public static class Counter
     internal static bool IsMax(string counter) => counter.StartsWith("signalMax:", StringComparison.Ordinal);
 
     /// <summary>The feature of a per-feature counter, null for the others.</summary>
-    internal static string? FeatureOf(string counter) => counter.StartsWith("feature:", StringComparison.Ordinal) ? counter["feature:".Length..] : null;
+    internal static string? FeatureOf(string counter) => IsFeature(counter) ? counter["feature:".Length..] : null;
+
+    /// <summary>The counter counts uses of one feature.</summary>
+    internal static bool IsFeature(string counter) => counter.StartsWith("feature:", StringComparison.Ordinal);
 }

@@ -23,16 +23,24 @@ public sealed class ActivityView
     private static readonly string[] Use = [Counter.SignIns, Counter.Minutes, Counter.CoreUses];
 
     private readonly Activity? all;
+
+    // Of all: the days that have counters, the earliest first, and what they have.
+    private readonly DateOnly[] dates = [];
+    private readonly Dictionary<string, double>[] days = [];
     private readonly DateTimeOffset now;
     private readonly DateOnly today;
     private readonly int baselineDays;
     private readonly bool hasBaseline;
+
+    // Asked for several times: by the signals, by what starts and ends win-back.
+    private readonly Dictionary<string, double?> againstBaseline = new(StringComparer.Ordinal);
 
     private ActivityView(IReadOnlyList<Activity> rows, DateTimeOffset now)
     {
         this.now = now.ToUniversalTime();
         today = DateOnly.FromDateTime(this.now.UtcDateTime);
         all = rows.Count == 1 ? rows[0] : ActivityUpdate.Merge(rows);
+        if (all is not null) (dates, days) = ([.. all.Days.Keys], [.. all.Days.Values]);
 
         // The history of the app only: e-mails may have been counted long before the app was connected.
         foreach (var row in rows.Where(r => r.Source != MailSource))
@@ -78,10 +86,16 @@ public sealed class ActivityView
     /// <summary>The same for one counter; null also where the baseline has none of it.</summary>
     public double? AgainstBaseline(string counter)
     {
-        if (!hasBaseline || Sum(counter, BaselineDays, RecentDays) is not (var before and > 0)) return null;
-        // Of today only the part that is over counts as a day: a sweep in the morning must not see a fall.
-        var recentDays = RecentDays - 1 + now.TimeOfDay.TotalDays;
-        return Sum(counter, RecentDays) / recentDays / (before / baselineDays);
+        if (againstBaseline.TryGetValue(counter, out var known)) return known;
+        return againstBaseline[counter] = Share();
+
+        double? Share()
+        {
+            if (!hasBaseline || Sum(counter, BaselineDays, RecentDays) is not (var before and > 0)) return null;
+            // Of today only the part that is over counts as a day: a sweep in the morning must not see a fall.
+            var recentDays = RecentDays - 1 + now.TimeOfDay.TotalDays;
+            return Sum(counter, RecentDays) / recentDays / (before / baselineDays);
+        }
     }
 
     /// <summary>The sum of a counter over a window of days.</summary>
@@ -91,7 +105,8 @@ public sealed class ActivityView
     public double Sum(string counter, int days, int daysAgo = 0)
     {
         double sum = 0;
-        foreach (var counters in Window(days, daysAgo)) sum += counters.GetValueOrDefault(counter);
+        foreach (var counters in Window(days, daysAgo))
+            if (counters.TryGetValue(counter, out var value)) sum += value;
         return Math.Round(sum, 3);
     }
 
@@ -105,14 +120,31 @@ public sealed class ActivityView
     }
 
     /// <summary>Any of the days kept has the counter.</summary>
-    public bool EverCounted(string counter) => all is not null && all.Days.Values.Any(counters => counters.ContainsKey(counter));
+    public bool EverCounted(string counter)
+    {
+        foreach (var counters in days)
+            if (counters.ContainsKey(counter)) return true;
+        return false;
+    }
 
     /// <summary>How many days of a window have a sign-in, a core use or minutes of use.</summary>
-    public int ActiveDays(int days, int daysAgo = 0) => Window(days, daysAgo).Count(counters => Use.Any(counters.ContainsKey));
+    public int ActiveDays(int days, int daysAgo = 0)
+    {
+        var active = 0;
+        foreach (var counters in Window(days, daysAgo))
+            if (counters.ContainsKey(Counter.SignIns) || counters.ContainsKey(Counter.CoreUses) || counters.ContainsKey(Counter.Minutes)) active++;
+        return active;
+    }
 
     /// <summary>How many different core features were used in a window within the last <see cref="ActivityUpdate.FeatureDaysKept"/> days.</summary>
-    public int FeaturesUsed(int days) =>
-        Window(days, 0).SelectMany(counters => counters.Keys).Where(c => Counter.FeatureOf(c) is not null).Distinct(StringComparer.Ordinal).Count();
+    public int FeaturesUsed(int days)
+    {
+        var used = new HashSet<string>(StringComparer.Ordinal);
+        foreach (var counters in Window(days, 0))
+            foreach (var counter in counters.Keys)
+                if (Counter.IsFeature(counter)) used.Add(counter);
+        return used.Count;
+    }
 
     /// <summary>When each core feature was first used.</summary>
     public IReadOnlyDictionary<string, DateTimeOffset> FirstUses => all?.FirstUses ?? [];
@@ -129,15 +161,16 @@ public sealed class ActivityView
     private int HistoryDays(DateTimeOffset? since) =>
         since is { } first ? Math.Max(0, today.DayNumber - DateOnly.FromDateTime(first.UtcDateTime).DayNumber + 1) : 0;
 
-    private IEnumerable<Dictionary<string, double>> Window(int days, int daysAgo)
+    // A view is asked for many windows, and each customer has one: no iterator for each of them.
+    private ReadOnlySpan<Dictionary<string, double>> Window(int length, int daysAgo)
     {
-        if (all is null) yield break;
         var last = today.AddDays(-daysAgo);
-        var first = last.AddDays(1 - days);
-        var (keys, counters) = (all.Days.Keys, all.Days.Values);
-        // The windows are recent ones, and a view is asked for many of them: from the end back to where the window begins, then forward.
-        var i = keys.Count;
-        while (i > 0 && keys[i - 1] >= first) i--;
-        for (; i < keys.Count && keys[i] <= last; i++) yield return counters[i];
+        var first = last.AddDays(1 - length);
+        // They are recent ones: from the end back to where the window ends, and on to where it begins.
+        var to = dates.Length;
+        while (to > 0 && dates[to - 1] > last) to--;
+        var from = to;
+        while (from > 0 && dates[from - 1] >= first) from--;
+        return days.AsSpan(from, to - from);
     }
 }

@@ -61,27 +61,29 @@ public static class HealthScore
         var stage = StageOf(HealthSignals.Since(input, view), input.Now);
         var profile = settings.Profiles[stage];
 
-        var signals = settings.Signals.Where(s => s.Value.Weight > 0)
-            .Select(s => new Measured(s.Key, s.Value, HealthSignals.BuiltIn.TryGetValue(s.Key, out var read) ? read(input, view, settings) : HealthSignals.Own(s.Key, s.Value, view)))
-            .ToList();
-        var weighed = Dimensions.Where(d => profile.WeightOf(d) > 0).ToList();
-        var known = weighed.Where(d => signals.Any(s => s.Signal.Dimension == d && s.Reading is not null)).ToList();
+        var signals = new List<Measured>(settings.Signals.Count);
+        foreach (var (name, signal) in settings.Signals)
+            if (signal.Weight > 0)
+                signals.Add(new Measured(name, signal, HealthSignals.BuiltIn.TryGetValue(name, out var measure) ? measure(input, view, settings) : HealthSignals.Own(name, signal, view)));
+        var read = signals.FindAll(s => s.Reading is not null);
+        var weighed = Array.FindAll(Dimensions, d => profile.WeightOf(d) > 0);
+        var known = Array.FindAll(weighed, d => read.Exists(s => s.Signal.Dimension == d));
         var allWeight = known.Sum(profile.WeightOf);
 
-        var losses = new List<Loss>();
-        var dimensions = new List<DimensionScore>();
+        var losses = new List<Loss>(read.Count);
+        var dimensions = new List<DimensionScore>(Dimensions.Length);
         foreach (var dimension in Dimensions)
         {
-            var read = signals.Where(s => s.Signal.Dimension == dimension && s.Reading is not null).ToList();
-            var signalWeight = read.Sum(s => s.Signal.Weight);
+            var own = read.FindAll(s => s.Signal.Dimension == dimension);
+            var signalWeight = own.Sum(s => s.Signal.Weight);
             var share = known.Contains(dimension) ? profile.WeightOf(dimension) / allWeight : 0;
-            foreach (var s in read) losses.Add(new Loss(s.Name, s.Reading!.Text, share * 100 * (s.Signal.Weight / signalWeight) * (100 - s.Score) / 100));
-            dimensions.Add(new DimensionScore(dimension, read.Count == 0 ? null : Math.Clamp(read.Sum(s => s.Score * s.Signal.Weight) / signalWeight, 0, 100), share * 100));
+            foreach (var s in own) losses.Add(new Loss(s.Name, s.Reading!.Text, share * 100 * (s.Signal.Weight / signalWeight) * (100 - s.Score) / 100));
+            dimensions.Add(new DimensionScore(dimension, own.Count == 0 ? null : Math.Clamp(own.Sum(s => s.Score * s.Signal.Weight) / signalWeight, 0, 100), share * 100));
         }
 
         int score;
         var reasons = new List<HealthReason>();
-        if (known.Count == 0)
+        if (known.Length == 0)
         {
             score = settings.NothingKnownScore;
             reasons.Add(new HealthReason(NothingKnown, $"nothing known yet: {score} is neutral until something is", score - 100));
@@ -139,7 +141,7 @@ public static class HealthScore
             .ToList();
     }
 
-    private static string UnknownText(Dimension dimension, ActivityView view, List<Dimension> known)
+    private static string UnknownText(Dimension dimension, ActivityView view, IReadOnlyList<Dimension> known)
     {
         var to = $"its weight went to {And(known.Select(Words))}";
         return dimension switch
