@@ -43,7 +43,7 @@ internal static class BareWrites
         await SqliteStore.Open(folder.Path).DisposeAsync();
         using var file = new SqliteConnection($"Data Source={folder.File(SqliteStore.FileName)};Pooling=False");
         file.Open();
-        Run($"PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=976; PRAGMA cache_size=-32768; PRAGMA secure_delete={(overwrite ? "ON" : "OFF")}");
+        Run($"PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=976; PRAGMA cache_size=-16384; PRAGMA secure_delete={(overwrite ? "ON" : "OFF")}");
         using var insert = Prepare("INSERT INTO rows(partition, key, etag, body) VALUES ($1, $2, $3, $4)");
         using var update = Prepare("UPDATE rows SET etag = $3, body = $4 WHERE partition = $1 AND key = $2");
         using var upsert = Prepare("INSERT INTO rows(partition, key, etag, body) VALUES ($1, $2, $3, $4) ON CONFLICT(partition, key) DO UPDATE SET etag = excluded.etag, body = excluded.body");

@@ -66,7 +66,7 @@ internal static class Sweep
     {
         var file = Path.Combine(folder, SqliteStore.FileName);
         using var writer = Open();
-        Run(writer, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=4000; PRAGMA cache_size=-32768; PRAGMA secure_delete=ON");
+        Run(writer, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=976; PRAGMA cache_size=-16384; PRAGMA secure_delete=ON");
         byte[]? score = null;
         using (var any = writer.CreateCommand())
         {
