@@ -35,9 +35,7 @@ listed() { # id, version: in restore-exceptions.txt; there '*' stands for a vers
     !/^#/ && NF >= 3 && tolower($2) == tolower(id) && (($3 == "*" && pin == "") || $3 == version) { found = 1 } END { exit !found }' restore-exceptions.txt
 }
 
-asker_of() { # the package and version that asks, in an NU1603; nothing where it is a project of ours
-  printf '%s\n' "$1" | sed -n 's/.*error NU1603: \(Warning As Error: \)\{0,1\}\([^ ]* [^ ]*\) depends on .*/\2/p'
-}
+listed_on() { awk -v id="$1" '!/^#/ && tolower($2) == tolower(id) { print $1; exit }' restore-exceptions.txt; } # a package: since when, whatever the version
 
 # A restore error that restore-exceptions.txt explains: for a listed package in the listed version, NU1101 (no such package here), NU1102 (not in this version)
 # and NU1603, which is the same lack where the feed has a later version; also of what a listed package asks for: it is as good as lacking then.
@@ -55,8 +53,8 @@ explained() { # one error line
     *"error NU1603:"*" was not found. "*" was resolved instead."*)
       id=$(printf '%s\n' "$1" | sed -n 's/.* but \([^ ]*\) [^ ]* was not found\. .*/\1/p')
       listed "$id" "$(printf '%s\n' "$1" | sed -n 's/.* but [^ ]* \([^ ]*\) was not found\. .*/\1/p')" && return 0
-      id=$(asker_of "$1")
-      [ -n "$id" ] && listed "${id% *}" "${id#* }" ;;
+      # Who asks: a package and its version, or a project of ours without one.
+      [ -n "$(listed_on "$(printf '%s\n' "$1" | sed -n 's/.*error NU1603: \(Warning As Error: \)\{0,1\}\([^ ]*\) [^ ]* depends on .*/\2/p')")" ] ;;
     *) return 1 ;;
   esac
 }
@@ -74,8 +72,6 @@ restore() { # a solution or project; 0 restored, 1 failed, 2 failed for listed p
   sed 's/ *: error .*//' "$results/restore-errors.txt" | sort -u >"$results/restore-projects.txt"
   return 2
 }
-
-listed_on() { awk -v id="$1" '!/^#/ && tolower($2) == tolower(id) { print $1; exit }' restore-exceptions.txt; }
 
 tell_left_out() {
   local project
