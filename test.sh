@@ -35,8 +35,10 @@ listed() { # id, version: in restore-exceptions.txt; there '*' stands for a vers
     !/^#/ && NF >= 3 && tolower($2) == tolower(id) && (($3 == "*" && pin == "") || $3 == version) { found = 1 } END { exit !found }' restore-exceptions.txt
 }
 
+listed_on() { awk -v id="$1" '!/^#/ && tolower($2) == tolower(id) { print $1; exit }' restore-exceptions.txt; } # a package: since when, whatever the version
+
 # A restore error that restore-exceptions.txt explains: for a listed package in the listed version, NU1101 (no such package here), NU1102 (not in this version)
-# and NU1603, which is the same lack where the feed has a later version.
+# and NU1603, which is the same lack where the feed has a later version; also of what a listed package asks for: it is as good as lacking then.
 # NU1101 does not say which version was asked for: there the pin says it, so that a mistyped one is told here too.
 explained() { # one error line
   local id
@@ -50,7 +52,9 @@ explained() { # one error line
       listed "$id" "$(printf '%s\n' "$1" | sed -n 's/.*with version ([>=[:space:][]*\([^],) ]*\).*/\1/p')" ;;
     *"error NU1603:"*" was not found. "*" was resolved instead."*)
       id=$(printf '%s\n' "$1" | sed -n 's/.* but \([^ ]*\) [^ ]* was not found\. .*/\1/p')
-      listed "$id" "$(printf '%s\n' "$1" | sed -n 's/.* but [^ ]* \([^ ]*\) was not found\. .*/\1/p')" ;;
+      listed "$id" "$(printf '%s\n' "$1" | sed -n 's/.* but [^ ]* \([^ ]*\) was not found\. .*/\1/p')" && return 0
+      # Who asks: a package and its version, or a project of ours without one.
+      [ -n "$(listed_on "$(printf '%s\n' "$1" | sed -n 's/.*error NU1603: \(Warning As Error: \)\{0,1\}\([^ ]*\) [^ ]* depends on .*/\2/p')")" ] ;;
     *) return 1 ;;
   esac
 }
@@ -73,8 +77,9 @@ tell_left_out() {
   local project
   while IFS= read -r project; do
     say "Left out: $project, because this machine's package feed lacks:"
-    sed -n "s|^$project *: error [A-Z0-9]*: Unable to find package \([^ ]*[^. ]\)\.\{0,1\} .*|\1|p; s|^$project *: error NU1603: .* but \([^ ]*\) [^ ]* was not found\. .*|\1|p" "$results/restore-errors.txt" | sort -u | while IFS= read -r package; do
-      say "  $package (listed in restore-exceptions.txt on $(awk -v id="$package" '!/^#/ && tolower($2) == tolower(id) { print $1; exit }' restore-exceptions.txt))"
+    sed -n "s|^$project *: error [A-Z0-9]*: Unable to find package \([^ ]*[^. ]\)\.\{0,1\} .*|\1|p; s|^$project *: error NU1603: \(Warning As Error: \)\{0,1\}\([^ ]*\) .* but \([^ ]*\) [^ ]* was not found\. .*|\3 \2|p" "$results/restore-errors.txt" | sort -u | while read -r package asker; do
+      if [ -n "$(listed_on "$package")" ]; then say "  $package (listed in restore-exceptions.txt on $(listed_on "$package"))"
+      else say "  $package, for which $asker asks (listed in restore-exceptions.txt on $(listed_on "$asker"))"; fi
     done
     left_out="$left_out$project
 "
@@ -152,7 +157,8 @@ npm_ci tests/segment-client "Segment's own SDK"
 if [ -z "${AZURITE_TABLES:-}" ] && ! is_left_out tests/RetentionFunctions.FunctionsTests/RetentionFunctions.FunctionsTests.csproj && npm_ci tests/azurite "Azure's emulator of storage"; then
   free_port() { node -e 'const s = require("net").createServer().listen(0, "127.0.0.1", () => { console.log(s.address().port); s.close(); })'; }
   tables=$(free_port) blobs=$(free_port)
-  node tests/azurite/node_modules/azurite/dist/src/azurite.js --silent --inMemoryPersistence --skipApiVersionCheck --disableTelemetry --tablePort "$tables" --blobPort "$blobs" --queuePort "$(free_port)" >"$results/azurite.log" 2>&1 </dev/null &
+  # Connections are kept open: on a busy machine it would close one at the moment at which a request comes in on it, and a write is not sent twice.
+  node tests/azurite/node_modules/azurite/dist/src/azurite.js --silent --inMemoryPersistence --skipApiVersionCheck --disableTelemetry --tableKeepAliveTimeout 3600 --blobKeepAliveTimeout 3600 --tablePort "$tables" --blobPort "$blobs" --queuePort "$(free_port)" >"$results/azurite.log" 2>&1 </dev/null &
   azurite=$!
   trap 'kill "$azurite" 2>/dev/null' EXIT
   # The account and key of every Azurite, as Microsoft documents them.

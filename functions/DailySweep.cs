@@ -12,7 +12,7 @@ namespace RetentionFunctions.Functions;
 /// Starts the sweep of the day. The set hour is one of the business's time zone, which no timer's expression knows, and offsets come in quarters of an hour: so it
 /// asks every quarter whether the sweep of the last due time has been done, and when it has, starts the night's other work. A timer that fires twice, late, or not at all for some hours changes nothing.
 /// </summary>
-public sealed class DailySweep(ITables tables, Nightly nightly, RetentionSettings settings, TimeProvider clock)
+public sealed class DailySweep(ITables tables, Nightly nightly, JobRunner jobs, RetentionSettings settings, TimeProvider clock)
 {
     [Function(nameof(DailySweep))]
     public async Task RunAsync([TimerTrigger("0 */15 * * * *")] TimerInfo timer, [DurableClient] DurableTaskClient client, CancellationToken cancel)
@@ -23,6 +23,8 @@ public sealed class DailySweep(ITables tables, Nightly nightly, RetentionSetting
             await nightly.StartAsync(DayOf(due), cancel);
             return;
         }
+        // A job that stands still does not wait for a sweep that does not come to its end.
+        await jobs.NudgeAsync(cancel);
         await Sweep.StartAsync(client, InstanceOf(due), cancel);
     }
 

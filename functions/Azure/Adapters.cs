@@ -78,7 +78,13 @@ public static class Adapters
             {
                 options.ConnectionString = insights;
                 options.Credential = AzureSettings.Identity();
+                // Of the two this one would win, and it is not null unless told so.
+                options.TracesPerSecond = null;
                 options.SamplingRatio = SampledTraces;
+                // With it a log goes the way of its trace, and nine errors of ten were not told.
+                options.EnableTraceBasedLogsSampler = false;
+                // Azure's own metrics of the plan tell the same.
+                options.EnablePerformanceCounters = false;
             });
         if (otlp is { Length: > 0 }) telemetry.UseOtlpExporter();
         return services;

@@ -4,6 +4,7 @@ using DurableTask.Core.Exceptions;
 using Grpc.Core;
 using Microsoft.DurableTask;
 using Microsoft.DurableTask.Client;
+using RetentionFunctions.Email;
 using RetentionFunctions.Flows;
 using RetentionFunctions.Storage;
 
@@ -30,15 +31,24 @@ public sealed class DurableFlowEngine(DurableClients durable, ITables tables) : 
     /// <inheritdoc/>
     public async Task StartAsync(RunId run, CancellationToken cancel = default)
     {
+        // Of one that is there already time is kept, unless its instance has ended and the run has not.
+        if (await TryStartAsync(run, cancel) || await durable.Client.GetInstanceAsync(InstanceOf(run), cancel) is not { IsCompleted: true }) return;
+        if (await IsOpenAsync(run, cancel)) await ReplaceAsync(run, cancel);
+    }
+
+    // False where there is an instance already, of whatever status.
+    private async Task<bool> TryStartAsync(RunId run, CancellationToken cancel)
+    {
         // A status that is not listed would mean: end the present instance and replace it.
         var options = new StartOrchestrationOptions { InstanceId = InstanceOf(run) }.WithDedupeStatuses(Every);
         try
         {
             await durable.Client.ScheduleNewOrchestrationInstanceAsync(nameof(Flow), run.ToString(), options, cancel);
+            return true;
         }
         catch (OrchestrationAlreadyExistsException)
         {
-            // Somebody else started it: time is kept for it.
+            return false;
         }
     }
 
@@ -74,9 +84,10 @@ public sealed class DurableFlowEngine(DurableClients durable, ITables tables) : 
     private async Task ReplaceAsync(RunId run, CancellationToken cancel)
     {
         await durable.Client.PurgeInstanceAsync(InstanceOf(run), options: null, cancel);
-        await StartAsync(run, cancel);
+        await TryStartAsync(run, cancel);
     }
 
+    // The review's e-mails have no row of a run: whoever asks for one has looked whether it was sent.
     private async Task<bool> IsOpenAsync(RunId run, CancellationToken cancel) =>
-        await tables.GetAsync<Run>(Keys.Run(run.CustomerId, run.Flow, run.Occasion), cancel) is { Value.Status: not RunStatus.Ended };
+        FounderMail.Is(run) || await tables.GetAsync<Run>(Keys.Run(run.CustomerId, run.Flow, run.Occasion), cancel) is { Value.Status: not RunStatus.Ended };
 }

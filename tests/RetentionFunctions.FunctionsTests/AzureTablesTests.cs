@@ -85,7 +85,7 @@ public sealed class AzureTablesTests : TablesContract, IAsyncLifetime
     [Fact]
     public async Task Every_key_of_the_product_can_be_written_and_read()
     {
-        foreach (var key in new[] { Keys.Event("cus_1", "a/b\\c#d?e%f|g'h\"i"), Keys.Activity("user:ä 1", "ü+&=;"), Keys.EmailOfCustomer("o'neil+x@example.com", "cus_1") })
+        foreach (var key in new[] { Keys.Event(Partition, "a/b\\c#d?e%f|g'h\"i"), Keys.Activity($"{Partition}:ä 1", "ü+&=;"), Keys.EmailOfCustomer($"o'neil+{Partition}@example.com", Partition) })
         {
             await Tables.UpsertAsync(key, new Dictionary<string, string> { ["text"] = key.Key });
             Assert.Equal(key.Key, (await Tables.GetAsync<Dictionary<string, string>>(key))?.Value["text"]);

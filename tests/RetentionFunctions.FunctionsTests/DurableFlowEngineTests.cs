@@ -64,6 +64,25 @@ public sealed class DurableFlowEngineTests
         await _engine.StartAsync(Id);
     }
 
+    [Theory]
+    // A look that came before there was anything to tell ends the instance; the night after asks for the same review again.
+    [InlineData(true, RunStatus.Ended, OrchestrationRuntimeStatus.Completed, true)]
+    [InlineData(true, RunStatus.Ended, OrchestrationRuntimeStatus.Running, false)]
+    [InlineData(false, RunStatus.Running, OrchestrationRuntimeStatus.Failed, true)]
+    [InlineData(false, RunStatus.Running, OrchestrationRuntimeStatus.Pending, false)]
+    [InlineData(false, RunStatus.Ended, OrchestrationRuntimeStatus.Completed, false)]
+    public async Task A_run_whose_instance_ended_before_it_is_started_anew(bool review, RunStatus row, OrchestrationRuntimeStatus instance, bool anew)
+    {
+        var run = review ? FounderMail.RunOf("2026-02") : Id;
+        if (!review) await RowAsync(row);
+        _client.Setup(c => c.GetInstanceAsync(run.ToString(), It.IsAny<CancellationToken>())).ReturnsAsync(new OrchestrationMetadata(nameof(Flow), run.ToString()) { RuntimeStatus = instance });
+        _client.Setup(c => c.ScheduleNewOrchestrationInstanceAsync(It.IsAny<TaskName>(), It.IsAny<object?>(), It.IsAny<StartOrchestrationOptions?>(), It.IsAny<CancellationToken>()))
+            .Returns(() => _asked.Contains($"purge {run}") ? Task.FromResult(run.ToString()) : throw new OrchestrationAlreadyExistsException("there"));
+        await _engine.StartAsync(run);
+        Assert.Equal(anew ? [$"purge {run}"] : [], _asked);
+        _client.Verify(c => c.ScheduleNewOrchestrationInstanceAsync(It.IsAny<TaskName>(), It.IsAny<object?>(), It.IsAny<StartOrchestrationOptions?>(), It.IsAny<CancellationToken>()), Times.Exactly(anew ? 2 : 1));
+    }
+
     [Fact]
     public async Task A_known_run_is_woken_by_an_event()
     {

@@ -80,12 +80,31 @@ public sealed class SweepTests
         var night = new Mock<INightlyJob>();
         night.Setup(job => job.Name).Returns("backup");
         var runner = new JobRunner(tables, inbox.Object, [night.Object], clock, NullLogger<JobRunner>.Instance);
-        var timer = new Functions.DailySweep(tables, new Nightly(runner, [night.Object]), new RetentionSettings(), clock);
+        var timer = new Functions.DailySweep(tables, new Nightly(runner, [night.Object]), runner, new RetentionSettings(), clock);
         await timer.RunAsync(new TimerInfo(), client.Object, default);
         Assert.Equal(again ? ["sweep 2026-01-10T0600"] : [], started);
         // The night's other work waits for the sweep, and is begun once however often the timer fires.
         Assert.Equal(again ? null : "2026-01-10", (await runner.StateAsync("backup"))?.Occasion);
         await timer.RunAsync(new TimerInfo(), client.Object, default);
         inbox.Verify(i => i.EnqueueAsync(It.IsAny<IReadOnlyList<InboxMessage>>(), It.IsAny<CancellationToken>()), Times.Exactly(again ? 0 : 1));
+    }
+
+    [Fact]
+    public async Task A_job_that_stands_still_goes_on_also_while_no_sweep_comes_to_its_end()
+    {
+        var clock = new StandingClock(DateTimeOffset.Parse("2026-01-11T07:00:00Z"));
+        var queued = new List<string>();
+        var inbox = new Mock<IInbox>();
+        inbox.Setup(i => i.EnqueueAsync(It.IsAny<IReadOnlyList<InboxMessage>>(), It.IsAny<CancellationToken>()))
+            .Callback((IReadOnlyList<InboxMessage> messages, CancellationToken _) => queued.AddRange(messages.Select(m => m.Session))).Returns(Task.CompletedTask);
+        var import = new Mock<IJob>();
+        import.Setup(job => job.Name).Returns("import");
+        var (tables, client) = (new FakeTables(), new Mock<DurableTaskClient>("test"));
+        var runner = new JobRunner(tables, inbox.Object, [import.Object], clock, NullLogger<JobRunner>.Instance);
+        await runner.StartAsync("import", "a file");
+        clock.Now += JobRunner.Stuck;
+        await new Functions.DailySweep(tables, new Nightly(runner, [import.Object]), runner, new RetentionSettings(), clock).RunAsync(new TimerInfo(), client.Object, default);
+        Assert.Equal(["job:import", "job:import"], queued);
+        client.Verify(c => c.ScheduleNewOrchestrationInstanceAsync(It.IsAny<TaskName>(), It.IsAny<object?>(), It.IsAny<StartOrchestrationOptions?>(), It.IsAny<CancellationToken>()), Times.Once);
     }
 }
