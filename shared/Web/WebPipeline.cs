@@ -38,6 +38,7 @@ public static class WebPipeline
             options.SuppressXFrameOptionsHeader = true;
         });
         services.TryAddSingleton<CustomerQueries>();
+        services.TryAddSingleton<RunQueries>();
         services.TryAddSingleton<SystemQueries>();
         services.TryAddSingleton<MetricsQueries>();
         services.TryAddSingleton<HealthQueries>();
