@@ -31,7 +31,7 @@ internal sealed partial class FlowBench
     private readonly ITables stored;
     private readonly MemoryInbox queue = new();
     private readonly MemoryEngine engine;
-    private IServiceProvider rooms = null!;
+    private Lazy<IServiceProvider> rooms = null!;
     private FaultPlan plan = null!;
 
     public FlowBench(DateTimeOffset start, bool deduplicates = true, bool interleaved = false, ITables? over = null)
@@ -78,9 +78,10 @@ internal sealed partial class FlowBench
     public Action<IServiceCollection, FaultPlan>? Adapters { get; init; }
 
     /// <summary>The host is started anew over what is stored, and from here on its ports fail as planned.</summary>
-    public void Compose(FaultPlan planned)
+    public void Compose(FaultPlan planned) => (plan, rooms) = (planned, new Lazy<IServiceProvider>(() => Composed(planned)));
+
+    private ServiceProvider Composed(FaultPlan plan)
     {
-        plan = planned;
         var services = new ServiceCollection().AddSingleton(Settings).AddSingleton(Templates).AddSingleton<IDataProtectionProvider>(Protection)
             .AddSingleton<TimeProvider>(Clock).AddSingleton(typeof(ILogger<>), typeof(NullLogger<>))
             .AddSingleton<ITables>(new FaultyTables(stored, plan)).AddSingleton<IInbox>(new FaultyInbox(queue, plan)).AddSingleton<IFlowEngine>(new FaultyFlowEngine(engine, plan))
@@ -88,14 +89,14 @@ internal sealed partial class FlowBench
             .AddWithoutDoors(_ => new Uri("https://links.example.com"));
         if (Adapters is null) services.RemoveAll<IJob>();
         else Adapters(services, plan);
-        rooms = services.BuildServiceProvider();
+        return services.BuildServiceProvider();
     }
 
     /// <summary>What the page of a review shows of its e-mail.</summary>
     public async Task<MailRecord?> ReviewMailAsync(string occasion) => (await rows.GetAsync<MailRecord>(Keys.ReviewMail(occasion)))?.Value;
 
     // Of the host as it stands: the next one has its own.
-    private T Room<T>() where T : notnull => rooms.GetRequiredService<T>();
+    private T Room<T>() where T : notnull => rooms.Value.GetRequiredService<T>();
 
     /// <summary>What a user did or said; the same again is a copy.</summary>
     public AppEvent Item(string user, string? name, DateTimeOffset? at = null, string? traits = null) => new()
