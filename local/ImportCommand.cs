@@ -28,7 +28,7 @@ internal static class ImportCommand
             await output.WriteLineAsync($"No mistakes. It would write: {told}.");
             return 0;
         }
-        await imports.StartAsync(summary.Id);
+        if (await imports.StartAsync(summary.Id) is not ImportStart.Begun) throw new LocalStartException("The file could not be kept to be written. Try again.");
         await services.GetRequiredService<LocalPump>().HandleQueuedAsync();
         var state = (await services.GetRequiredService<JobRunner>().StateAsync(ImportJob.JobName))!;
         if (state.Failed is { } failed) throw new LocalStartException(failed);

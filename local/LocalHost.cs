@@ -110,6 +110,7 @@ public static class LocalHost
         services.AddSingleton<SandboxBilling>().AddSingleton<IBilling>(all => all.GetRequiredService<SandboxBilling>());
         services.AddSingleton(all => new SandboxHistory(all.GetRequiredService<SandboxAccounts>(), all.GetRequiredService<SandboxPost>(), all.GetRequiredService<DemoPlayer>, all.GetRequiredService<TimeProvider>()));
         services.AddSingleton<IBillingHistory>(all => all.GetRequiredService<SandboxHistory>());
+        services.AddSingleton<InboxDrain>().AddSingleton<DueWork>().AddSingleton<LocalSweep>();
         services.AddSingleton<LocalPump>().AddHostedService(all => all.GetRequiredService<LocalPump>());
         services.AddSingleton<DemoProgress>().AddSingleton<DemoPlayer>();
         services.AddSingleton<DemoStart>().AddHostedService(all => all.GetRequiredService<DemoStart>());
@@ -167,13 +168,13 @@ public static class LocalHost
     // One that ran on the real clock stays there, unless nothing came in: whoever only looked may try the simulated one.
     private static async Task<LocalClock> ClockAsync(LocalOptions options, ITables tables)
     {
-        var stood = (await tables.GetAsync<ClockRow>(Keys.Account("clock")))?.Value;
+        var stood = await ClockRow.ReadAsync(tables);
         if (options.Demo) return new LocalClock(await DemoStartAsync(options, tables, stood));
         if (stood is null)
         {
             if (options.Clock is { } start && await HasEventsAsync(tables))
                 throw new LocalStartException($"The data in '{options.DataFolder}' was made on the real clock; choose another folder for a simulated one (--data DIR, --clock {start:yyyy-MM-ddTHH:mm:ssZ}).");
-            if (options.Clock is { } from) await tables.UpsertAsync(Keys.Account("clock"), new ClockRow(from));
+            if (options.Clock is { } from) await ClockRow.KeepAsync(tables, from);
             return new LocalClock(options.Clock);
         }
         return new LocalClock(options.Clock > stood.Now ? options.Clock : stood.Now);
@@ -193,7 +194,7 @@ public static class LocalHost
         var start = MidnightFrom((options.Clock ?? TimeProvider.System.GetUtcNow()).AddDays(-DemoPlayer.YearDays - 1).AddTicks(1));
         if (start < stood?.Now) start = MidnightFrom(stood.Now);
         await DemoPlayer.BeginAsync(tables, new DemoYear(options.Customers ?? DemoPlayer.DefaultCustomers, DemoPlayer.YearDays, options.Seed ?? 1, start));
-        await tables.UpsertAsync(Keys.Account("clock"), new ClockRow(start));
+        await ClockRow.KeepAsync(tables, start);
         return start;
     }
 

@@ -4,9 +4,11 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 using RetentionFunctions.Email;
 using RetentionFunctions.Erasure;
+using RetentionFunctions.Export;
 using RetentionFunctions.Flows;
 using RetentionFunctions.Health;
 using RetentionFunctions.History;
@@ -32,20 +34,39 @@ public static class Composition
     /// <param name="publicUrl">The address of the links in e-mails where <c>web.publicUrl</c> is not set; asked each time, as a host may know it only after its start.</param>
     public static IServiceCollection AddRooms(this IServiceCollection services, RetentionSettings settings, EmailTemplates templates, IConfiguration configuration, Func<IServiceProvider, Uri> publicUrl)
     {
-        services.AddSingleton(settings).AddSingleton(templates).AddSingleton(configuration);
-        services.AddSingleton<BodyStore>().AddSingleton<DeadLetters>().AddSingleton<IntakeCounters>().AddSingleton<StripeMode>().AddSingleton<IntakeEndpoints>();
+        services.AddSingleton(settings).AddSingleton(templates).AddSingleton(configuration).AddWithoutDoors(publicUrl).AddSingleton<IntakeEndpoints>();
+        services.AddDataProtection().SetApplicationName("RetentionFunctions");
+        services.AddSingleton<IConfigureOptions<KeyManagementOptions>>(all => new ConfigureOptions<KeyManagementOptions>(keys => keys.XmlRepository = new TablesKeyRing(all.GetRequiredService<ITables>())));
+        return WebPipeline.AddServices(services);
+    }
+
+    /// <summary>Registers what handles, decides and counts, without what only a web server needs. Besides the ports it wants <see cref="RetentionSettings"/>, <see cref="EmailTemplates"/>, Data Protection and logging.</summary>
+    /// <param name="services">The host's services.</param>
+    /// <param name="publicUrl">As of <see cref="AddRooms"/>.</param>
+    public static IServiceCollection AddWithoutDoors(this IServiceCollection services, Func<IServiceProvider, Uri> publicUrl)
+    {
+        services.AddSingleton<BodyStore>().AddSingleton<DeadLetters>().AddSingleton<IntakeCounters>().AddSingleton<StripeMode>();
         services.AddSingleton<UserTies>().AddSingleton<StripeIntake>().AddSingleton<StripeHistory>().AddSingleton<AppIntake>().AddSingleton<MailIntake>().AddSingleton<InboxProcessor>();
         services.AddSingleton<JobRunner>().AddSingleton<Nightly>().AddSingleton<IJob, Backfill>().AddSingleton<IJob, Reconcile>().AddSingleton<IJob, EraseJob>().AddSingleton<IJob, ReviewJob>().AddSingleton<CustomerErasure>();
-        services.AddSingleton<IJob, SummaryJob>().AddSingleton<ISummary, CohortSummary>();
-        services.AddSingleton<ISummary, RecoverySummary>().AddSingleton<ISummary, FlowsSummary>();
+        services.AddSingleton<IJob, SummaryJob>().AddSingleton<ISummary, CohortSummary>().AddSingleton<ISummary, RecoverySummary>().AddSingleton<ISummary, FlowsSummary>();
         services.AddSingleton<IJob, ImportJob>();
         services.AddSingleton<FlowDispatch>().AddSingleton<FlowAdvance>().AddSingleton<FlowStop>().AddSingleton<DailySweep>();
         services.AddSingleton<IOtherRuns, ReviewSender>();
         services.AddSingleton<LinkTokens>().AddSingleton<LinkActions>().AddSingleton<EmailComposer>();
-        services.AddSingleton(all => new LinkBuilder(all.GetRequiredService<LinkTokens>(), () => settings.Web.PublicUrl is { } url ? new Uri(url) : publicUrl(all)));
-        services.AddDataProtection().SetApplicationName("RetentionFunctions");
-        services.AddSingleton<IConfigureOptions<KeyManagementOptions>>(all => new ConfigureOptions<KeyManagementOptions>(keys => keys.XmlRepository = new TablesKeyRing(all.GetRequiredService<ITables>())));
-        return WebPipeline.AddServices(services);
+        services.AddSingleton(all => new LinkBuilder(all.GetRequiredService<LinkTokens>(), () => all.GetRequiredService<RetentionSettings>().Web.PublicUrl is { } url ? new Uri(url) : publicUrl(all)));
+        return services.AddQueries();
+    }
+
+    /// <summary>Registers what reads for pages, the API, the review and exports, where it is not there yet.</summary>
+    internal static IServiceCollection AddQueries(this IServiceCollection services)
+    {
+        foreach (var type in (Type[])
+        [
+            typeof(CustomerQueries), typeof(RunQueries), typeof(SystemQueries), typeof(MetricsQueries), typeof(HealthQueries), typeof(ReviewActions), typeof(ReviewQueries),
+            typeof(SummaryQueries), typeof(CohortQueries), typeof(FlowQueries), typeof(RecoveryQueries), typeof(DataExport), typeof(Imports),
+        ])
+            services.TryAddSingleton(type);
+        return services;
     }
 
     /// <summary>Builds the one HTTP pipeline with the endpoints of all rooms.</summary>

@@ -138,7 +138,7 @@ public static class SandboxEndpoints
             await foreach (var row in tables.QueryAsync(Keys.Customers(bucket), cancel))
                 if (row.Read<Customer>() is { IsUntiedUser: false, DeletedAt: null, Subscriptions.Count: > 0 } customer) customers.Add(customer);
         // Those with whom there is most to try first.
-        var shown = customers.OrderByDescending(c => c.FailingInvoices.Count > 0).ThenByDescending(c => c.IsCurrent).ThenBy(c => c.Name ?? c.Email ?? c.Id, StringComparer.OrdinalIgnoreCase).Take(CustomersShown).ToList();
+        var shown = customers.OrderByDescending(c => c.FailingInvoices.Count > 0).ThenByDescending(c => c.IsCurrent).ThenBy(c => c.Called, StringComparer.OrdinalIgnoreCase).Take(CustomersShown).ToList();
         return Page<ListPage>(context, new() { [nameof(ListPage.Customers)] = shown, [nameof(ListPage.All)] = customers.Count });
     }
 

@@ -33,7 +33,7 @@ public sealed record SandboxView(
 
     /// <summary>A customer of whom only copies are there: what the product itself knows.</summary>
     public static SandboxView Of(Customer customer, IEnumerable<Invoice> invoices, long version) => new(
-        customer.Id, customer.Name ?? customer.Email ?? customer.Id, customer.Card is { Last4: { } last4 } card ? CardText(card.Brand ?? "card", last4, card.ExpMonth, card.ExpYear) : null,
+        customer.Id, customer.Called, customer.Card is { Last4: { } last4 } card ? CardText(card.Brand ?? "card", last4, card.ExpMonth, card.ExpYear) : null,
         Ordered(customer.Subscriptions.Select(s => new SandboxViewSubscription
         {
             Id = s.Latest.SubscriptionId, Plan = s.Latest.Plan ?? "Subscription", Price = $"{Money.Text(s.Latest.Mrr, s.Latest.Currency)} a month", Status = s.Latest.Status,

@@ -1,6 +1,6 @@
-using RetentionFunctions.Email;
 using RetentionFunctions.Flows;
 using RetentionFunctions.Health;
+using RetentionFunctions.Storage;
 
 namespace RetentionFunctions.Customers;
 
@@ -118,11 +118,15 @@ public sealed record Customer
 
     /// <summary>The address to write to: the profile's, else the one of the latest checkout or invoice. One in which nothing can be seen is none.</summary>
     [System.Text.Json.Serialization.JsonIgnore]
-    public string? Email => PlainText.Seen(Profile.Email) ?? PlainText.Seen(BillingEmail);
+    public string? Email => CustomerNaming.Email(Profile.Email, BillingEmail);
 
     /// <summary>Stripe's name, else the app's. One in which nothing can be seen is none.</summary>
     [System.Text.Json.Serialization.JsonIgnore]
-    public string? Name => PlainText.Seen(Profile.Name) ?? PlainText.Seen(App?.Name);
+    public string? Name => CustomerNaming.Name(Profile.Name, App?.Name);
+
+    /// <summary>What to call the customer.</summary>
+    [System.Text.Json.Serialization.JsonIgnore]
+    public string Called => CustomerNaming.Called(Name, Email, Id);
 
     /// <summary>IANA time zone: the app's, else Stripe's metadata; null where neither says.</summary>
     [System.Text.Json.Serialization.JsonIgnore]
@@ -142,7 +146,7 @@ public sealed record Customer
 
     /// <summary>Still a row of an app user without a customer.</summary>
     [System.Text.Json.Serialization.JsonIgnore]
-    public bool IsUntiedUser => Id.StartsWith("user:", StringComparison.Ordinal);
+    public bool IsUntiedUser => Keys.IsUntiedUser(Id);
 }
 
 /// <summary>What a customer is (DEFINITIONS).</summary>

@@ -15,10 +15,14 @@ public readonly record struct Month : IComparable<Month>
     /// <summary>The month of a moment.</summary>
     public static Month Of(DateTimeOffset at) => new(at.UtcDateTime.Year * 12 + at.UtcDateTime.Month - 1);
 
-    /// <summary>Reads <c>yyyy-MM</c>; false where it is something else.</summary>
+    // Whoever asks for months around one reaches no end of the calendar. Nothing was ever billed online outside.
+    private const int FirstYear = 1900;
+    private const int LastYear = 2999;
+
+    /// <summary>Reads <c>yyyy-MM</c>, of the years 1900 to 2999; false where it is something else.</summary>
     public static bool TryParse(string? text, out Month month)
     {
-        var read = DateOnly.TryParseExact(text, "yyyy-MM", CultureInfo.InvariantCulture, DateTimeStyles.None, out var day);
+        var read = DateOnly.TryParseExact(text, "yyyy-MM", CultureInfo.InvariantCulture, DateTimeStyles.None, out var day) && day.Year is >= FirstYear and <= LastYear;
         month = read ? new Month(day.Year * 12 + day.Month - 1) : default;
         return read;
     }

@@ -15,8 +15,6 @@ public static class MonthRows
     /// </summary>
     public static readonly TimeSpan OpenFor = TimeSpan.FromDays(3);
 
-    private const int BucketsAtOnce = 16;
-
     /// <summary>The writes that make a customer's stored months those derived, and the bucket's sum follow; none where they agree.</summary>
     /// <param name="tables">Read, not written.</param>
     /// <param name="customerId">Whose.</param>
@@ -46,7 +44,7 @@ public static class MonthRows
     public static async Task<long> SumAsync(ITables tables, CancellationToken cancel = default)
     {
         var wrong = 0L;
-        await Parallel.ForEachAsync(Keys.AllBuckets, new ParallelOptions { MaxDegreeOfParallelism = BucketsAtOnce, CancellationToken = cancel }, async (bucket, token) =>
+        await BucketWalk.EachAsync(async (bucket, token) =>
         {
             while (true)
             {
@@ -60,7 +58,7 @@ public static class MonthRows
                 Interlocked.Increment(ref wrong);
                 return;
             }
-        });
+        }, cancel);
         return wrong;
     }
 

@@ -1,7 +1,7 @@
-using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using RetentionFunctions.Customers;
+using RetentionFunctions.Import;
 using RetentionFunctions.Intake;
 using RetentionFunctions.Jobs;
 using RetentionFunctions.Storage;
@@ -34,7 +34,7 @@ public sealed class EraseJob(ITables tables, IEnumerable<IPersonalData> others) 
     public string Name => "erase";
 
     /// <summary>Where it stands who is erased, by the occasion of the job.</summary>
-    internal static RowKey Named(string occasion) => Keys.Account($"erase {occasion}");
+    internal static RowKey Named(string occasion) => Keys.Erasure(occasion);
 
     /// <inheritdoc/>
     public async Task<JobStep> StepAsync(JobState state, CancellationToken cancel)
@@ -133,11 +133,11 @@ public sealed class EraseJob(ITables tables, IEnumerable<IPersonalData> others) 
 
     private async Task<long> RemoveLettersAsync(Person person, CancellationToken cancel)
     {
-        var removed = 0L;
+        var (removed, sessions, mentions) = (0L, person.Sessions, person.Mentions);
         await foreach (var row in tables.QueryAsync(Keys.DeadLetters, cancel))
         {
             var letter = row.Read<DeadLetter>();
-            if (!person.Sessions.Contains(letter.Session) && !person.IsIn(row.Body.Span)) continue;
+            if (!sessions.Contains(letter.Session) && !mentions.In(row.Body.Span)) continue;
             removed += await RemovePartitionAsync(Keys.BodyChunk(letter.BodyId, 0).Partition, cancel) + 1;
             await RemoveAsync(row.At.Partition, [row.At.Key], cancel);
         }
@@ -147,7 +147,7 @@ public sealed class EraseJob(ITables tables, IEnumerable<IPersonalData> others) 
     // Large messages, orphans, dead letters: few, and each is read whole.
     private async Task<long> RemoveBodiesAsync(Person person, CancellationToken cancel)
     {
-        var theirs = new HashSet<string>(StringComparer.Ordinal);
+        var (theirs, mentions) = (new HashSet<string>(StringComparer.Ordinal), person.Mentions);
         string? partition = null;
         var text = new MemoryStream();
         await foreach (var row in tables.ScanAsync(new RowKey(BodyPrefix, ""), cancel))
@@ -164,20 +164,21 @@ public sealed class EraseJob(ITables tables, IEnumerable<IPersonalData> others) 
 
         void Look()
         {
-            if (partition is not null && person.IsIn(text.GetBuffer().AsSpan(0, (int)text.Length))) theirs.Add(partition);
+            var body = text.GetBuffer().AsSpan(0, (int)text.Length);
+            if (partition is not null && (Imports.IsFile(partition) ? mentions.InFile(body) : mentions.In(body))) theirs.Add(partition);
             text.SetLength(0);
         }
     }
 
     private async Task<(RowKey? After, long Removed)> RemoveIndexesAsync(Person person, RowKey named, RowKey? after, CancellationToken cancel)
     {
-        var theirs = new List<RowKey>();
+        var (theirs, mentions) = (new List<RowKey>(), person.Mentions);
         var last = await EachAsync(after ?? new RowKey(FirstIndex, ""), RowsPerStep, row =>
         {
-            if (row.At == named || Keys.IsJob(row.At)) return;
+            if (row.At == named || Keys.NamesNobody(row.At)) return;
             var isTheirs = Keys.UserOfTie(row.At) is { } user ? person.Users.Contains(user)
                 : Keys.EmailOf(row.At) is not null && Keys.Parts(row.At.Key) is [var noun, var id] ? noun == "user" ? person.Users.Contains(id) : id == person.CustomerId
-                : person.IsIn(row.Body.Span) || person.IsIn(Encoding.UTF8.GetBytes(row.At.Key));
+                : mentions.In(row.Body.Span) || Keys.Parts(row.At.Key).Any(mentions.In);
             if (isTheirs) theirs.Add(row.At);
         }, cancel);
         foreach (var partition in theirs.GroupBy(key => key.Partition, key => key.Key, StringComparer.Ordinal)) await RemoveAsync(partition.Key, [.. partition], cancel);
@@ -235,14 +236,8 @@ public sealed record Person
 
     internal IEnumerable<string> Ids => Users.Select(Keys.UntiedUser).Prepend(CustomerId);
 
-    internal HashSet<string> Sessions => [.. Users.Select(user => $"user:{user}"), CustomerId];
+    internal HashSet<string> Sessions => [.. Users.Select(Keys.UntiedUser), CustomerId];
 
-    // The ids of app users are the app's, and may be as short as "7": only the customer's id and addresses are looked for inside of texts.
-    internal bool IsIn(ReadOnlySpan<byte> text)
-    {
-        if (text.IndexOf(Encoding.UTF8.GetBytes(CustomerId)) >= 0) return true;
-        foreach (var email in Emails)
-            if (Encoding.UTF8.GetString(text).Contains(email, StringComparison.OrdinalIgnoreCase)) return true;
-        return false;
-    }
+    /// <summary>Whether a text speaks of them. The ids of app users are the app's, and go by keys alone.</summary>
+    internal Mentions Mentions => new(CustomerId, Emails);
 }

@@ -15,7 +15,6 @@ public sealed class DataExport(ITables tables, TimeProvider clock)
 {
     private const int FlushBytes = 64 * 1024;
 
-
     private static readonly JsonWriterOptions Plain = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     /// <summary>A zip with a CSV file for each kind of row (RFC 4180, UTF-8 with a byte order mark); see <see cref="SpreadsheetCell"/>.</summary>
@@ -134,7 +133,7 @@ public sealed class DataExport(ITables tables, TimeProvider clock)
                 csv.WriteField(SpreadsheetCell.Of(Owner(row, parts) ?? ""));
                 foreach (var (_, path) in columns) csv.WriteField(Cell(json.RootElement, path));
                 csv.WriteField(SpreadsheetCell.Of(row.At.Key));
-                csv.WriteField(json.RootElement.GetRawText());
+                csv.WriteField(SpreadsheetCell.OfJson(json.RootElement.GetRawText()));
                 csv.EndRecord();
                 await drain();
             }
@@ -149,7 +148,7 @@ public sealed class DataExport(ITables tables, TimeProvider clock)
         {
             JsonValueKind.String => SpreadsheetCell.Of(row.GetString()!),
             JsonValueKind.Null => "",
-            _ => row.GetRawText(),
+            _ => SpreadsheetCell.OfJson(row.GetRawText()),
         };
     }
 

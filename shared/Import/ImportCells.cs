@@ -91,7 +91,7 @@ internal static class ImportCells
     /// <summary>An id: what becomes a part of keys.</summary>
     public static (string? Value, string? Wrong) Id(string text) =>
         text.Any(char.IsControl) || !Intake.Stripe.StripeObject.FitsKey(text) ? (null, $"{Shown(text)} is no id: longer than 160 characters, where other than letters, digits and - _ . : @ + = , ~ count as five")
-        : text.StartsWith(Storage.Keys.UntiedUser(""), StringComparison.Ordinal) ? (null, $"{Shown(text)} is an id that is kept for users of the app; write another") : (text, null);
+        : Storage.Keys.IsUntiedUser(text) ? (null, $"{Shown(text)} is an id that is kept for users of the app; write another") : (text, null);
 
     /// <summary>Free text, up to a length.</summary>
     public static (string? Value, string? Wrong) Text(string text, int most = Intake.Stripe.StripeObject.MaxTextLength) =>

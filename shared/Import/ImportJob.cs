@@ -35,8 +35,8 @@ public sealed class ImportJob(ITables tables, BodyStore bodies, IInbox inbox, Re
             await Imports.RemoveAsync(tables, bodies, id, cancel);
             return new JobStep(null, state.Counts);
         }
-        if (await bodies.GetAsync(Imports.BodyOf(id), cancel) is not { } file)
-            throw new JobFailedException("The file is not there any more: it was discarded, or removed because a customer in it was erased. Import it again; what was written of it counts once, and who was erased is left out.");
+        if (await Imports.FileAsync(bodies, id, cancel) is not { } file)
+            throw new JobFailedException("The file is not there any more, or not all of it: it was discarded, or removed because a customer in it was erased, or its upload broke off. Import it again; what was written of it counts once, and who was erased is left out.");
         var reading = ImportReader.Read(file, settings.Customers, clock.GetUtcNow());
         // What is wrong with it names people; whoever uploads it again reads it there.
         if (!reading.IsSound) throw new JobFailedException("The file was checked by another version, and this one finds mistakes in it. Import it again to see which.");

@@ -57,6 +57,9 @@ internal sealed record ImportLine
 
     public string? Comment { get; init; }
 
+    // A thousand quarters. Stripe takes three years at the most.
+    private const int MostIntervals = 3000;
+
     // By which a row of our own layout is about a subscription.
     private static readonly ImportField[] OfSubscription = [ImportField.SubscriptionId, ImportField.Amount, ImportField.Currency, ImportField.Interval, ImportField.Status, ImportField.Started, ImportField.From, ImportField.Ended, ImportField.TrialEnd, ImportField.Plan];
 
@@ -74,6 +77,8 @@ internal sealed record ImportLine
         var priced = subscription && (own || amount is not null);
         var count = Value(ImportField.IntervalCount, t => ImportCells.Count(t));
         var interval = priced ? RequiredValue(ImportField.Interval, ImportCells.Interval) : Value(ImportField.Interval, ImportCells.Interval);
+        var period = (interval?.Count ?? 1) * (count ?? 1);
+        if (period > MostIntervals) problems.Add(row.Number, columns.NameOf(ImportField.IntervalCount), FormattableString.Invariant($"makes a period of {period} times the interval; {MostIntervals} are the most"));
         var line = new ImportLine
         {
             Row = row.Number,
@@ -90,7 +95,7 @@ internal sealed record ImportLine
             Status = (own ? Of(ImportField.Status, ImportCells.Status) : subscription ? Required(ImportField.Status, ImportCells.Status) : null) ?? "active",
             Amount = amount,
             Currency = subscription ? Required(ImportField.Currency, ImportCells.Currency) : null,
-            Interval = interval is { } known && count is { } times ? (known.Interval, known.Count * (int)times) : interval,
+            Interval = interval is { } known ? (known.Interval, (int)period) : null,
             Quantity = Value(ImportField.Quantity, t => ImportCells.Count(t, zero: true)) ?? 1,
             Started = subscription && (!own || Cell(ImportField.From) is null) ? RequiredValue(ImportField.Started, t => ImportCells.Time(t, now)) : Value(ImportField.Started, t => ImportCells.Time(t, now)),
             From = Value(ImportField.From, t => ImportCells.Time(t, now)),

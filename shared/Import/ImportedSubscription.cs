@@ -20,6 +20,9 @@ internal static class ImportedSubscription
         "customer_service", "low_quality", "missing_features", "other", "switched_service", "too_complex", "too_expensive", "unused",
     };
 
+    // In minor units. As many as a file has rows still add up to what a number holds.
+    private const long MostMrr = 10_000_000_000_000;
+
     // One moment of a subscription's life.
     private sealed record Moment(DateTimeOffset At, string Status, ImportLine Line);
 
@@ -115,6 +118,7 @@ internal static class ImportedSubscription
         {
             return null;
         }
+        if (priced.Mrr > MostMrr) return null;
         var id = string.Create(CultureInfo.InvariantCulture, $"{IdPrefix}{line.SubscriptionId}:{moment.At.ToUnixTimeSeconds()}");
         var reason = line.Reason?.ToLowerInvariant().Replace(' ', '_');
         return new SubscriptionSnapshot

@@ -76,7 +76,21 @@ public sealed class Imports(ITables tables, BodyStore bodies, JobRunner jobs, Re
             await tables.TryCommitAsync(Waiting.Partition, [new Write.Delete(Waiting.Key, etag)], cancel);
     }
 
-    internal static string BodyOf(string id) => $"import:{id}";
+    /// <summary>The whole file that was kept; null where it is not there, or only a part of it is: its upload broke off, or the host died.</summary>
+    internal static async Task<ReadOnlyMemory<byte>?> FileAsync(BodyStore bodies, string id, CancellationToken cancel)
+    {
+        var file = await bodies.GetAsync(BodyOf(id), cancel);
+        // Not as one conditional: its null would become memory that is empty and there.
+        if (file is not { } kept || IdOf(kept) != id) return null;
+        return file;
+    }
+
+    internal static string BodyOf(string id) => $"{BodyName}{id}";
+
+    /// <summary>Whether this partition holds a file.</summary>
+    internal static bool IsFile(string partition) => partition.StartsWith(Keys.BodyChunk(BodyName, 0).Partition, StringComparison.Ordinal);
+
+    private const string BodyName = "import:";
 
     /// <summary>The file that a job writes.</summary>
     internal static string IdOf(JobState state) => state.Occasion.Split('|')[0];
@@ -92,7 +106,7 @@ public enum ImportStart
     /// <summary>It is, from now on.</summary>
     Begun,
 
-    /// <summary>It is not there any more: discarded, a day old, or removed with a customer who was erased.</summary>
+    /// <summary>It is not there any more: discarded, a day old, or another was chosen meanwhile.</summary>
     NotThere,
 
     /// <summary>Another is being written.</summary>

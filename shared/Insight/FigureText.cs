@@ -18,6 +18,9 @@ internal static class FigureText
     /// <summary>An amount, without decimals that say nothing.</summary>
     public static string Amount(long amount, string currency) => Money.Text(amount, currency) is var text && text.EndsWith(".00", StringComparison.Ordinal) ? text[..^3] : text;
 
+    /// <summary>An average amount, rounded half away from zero; a dash where there is none.</summary>
+    public static string Amount(double? average, string currency) => average is { } amount ? Amount((long)Math.Round(amount, MidpointRounding.AwayFromZero), currency) : None;
+
     /// <summary>A change of an amount, with its sign.</summary>
     public static string Change(long amount, string currency) => (amount > 0 ? "+" : amount == 0 ? "±" : "") + Amount(amount, currency);
 

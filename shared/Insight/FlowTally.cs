@@ -108,6 +108,10 @@ public sealed record FlowTally
     /// <summary>The tallies of one customer's runs, a flow each.</summary>
     public static IEnumerable<FlowTally> OfCustomer(IEnumerable<JudgedRun> runs) => runs.GroupBy(r => r.Run.Id.Flow, StringComparer.Ordinal).Select(g => OfCustomer(g.Key, [.. g]));
 
+    /// <summary>The tallies of runs of many customers as they stand, in the order of their names. What they brought is not asked.</summary>
+    public static IReadOnlyList<FlowTally> OfRuns(IEnumerable<Run> runs) =>
+        Sum(runs.GroupBy(r => r.Id.CustomerId, StringComparer.Ordinal).SelectMany(own => OfCustomer(own.Select(r => new JudgedRun(r, FlowResult.NotYetKnown)))));
+
     /// <summary>Tallies of the same flow as one, in the order of their names.</summary>
     public static IReadOnlyList<FlowTally> Sum(IEnumerable<FlowTally> tallies) =>
         [.. tallies.GroupBy(t => t.Name, StringComparer.Ordinal).OrderBy(g => g.Key, StringComparer.Ordinal).Select(g => g.Aggregate((a, b) => a + b))];

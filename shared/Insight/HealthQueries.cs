@@ -36,33 +36,21 @@ public sealed class HealthQueries(ITables tables, RetentionSettings settings, Ti
     /// <summary>Of each month the last sweep that counted use (calendar months in UTC).</summary>
     public async Task<IReadOnlyDictionary<Month, HealthTotals>> OfMonthsAsync(Month from, Month to, CancellationToken cancel = default)
     {
-        // The day of a row is one of the business's time zone. Of the thirty rows of a month all but the last are left unread.
         var (now, rows) = (clock.GetUtcNow(), new List<Row>());
-        await foreach (var row in tables.QueryAsync(Keys.SweepsBetween(DateOnly.FromDateTime(from.Start.UtcDateTime).AddDays(-1), DateOnly.FromDateTime(to.End.UtcDateTime)), cancel)) rows.Add(row);
+        await foreach (var row in tables.QueryAsync(Keys.SweepsBetween(FirstDay(from).AddDays(-1), FirstDay(to.Plus(1))), cancel)) rows.Add(row);
+        rows.Reverse();
         var found = new Dictionary<Month, HealthTotals>();
-        for (var (i, month) = (rows.Count - 1, to); i >= 0 && month >= from;)
+        for (var month = from; month <= to; month = month.Plus(1))
         {
-            var sweep = rows[i].Read<SweepResult>();
-            if (sweep.At < month.Start)
-            {
-                month = month.Plus(-1);
-                continue;
-            }
-            i--;
-            if (sweep.Totals is null || sweep.At >= month.End || sweep.At > now) continue;
-            found[month] = sweep.Totals;
-            month = month.Plus(-1);
-            i = PastDays(i, month);
+            // The day of a row is the business's: what was swept in this month of UTC may stand under the first day of the next. Of its rows all but the last are left unread.
+            var last = Keys.SweepOf(FirstDay(month.Plus(1))).Key;
+            var latest = rows.SkipWhile(row => string.CompareOrdinal(row.At.Key, last) > 0).Select(row => row.Read<SweepResult>()).TakeWhile(sweep => sweep.At >= month.Start)
+                .FirstOrDefault(sweep => sweep.Totals is not null && sweep.At < month.End && sweep.At <= now);
+            if (latest is not null) found[month] = latest.Totals!;
         }
         return found;
 
-        // The next row that may be of a month: none of a day after its end.
-        int PastDays(int i, Month month)
-        {
-            var last = Keys.SweepOf(DateOnly.FromDateTime(month.End.UtcDateTime)).Key;
-            while (i >= 0 && string.CompareOrdinal(rows[i].At.Key, last) > 0) i--;
-            return i;
-        }
+        static DateOnly FirstDay(Month month) => DateOnly.FromDateTime(month.Start.UtcDateTime);
     }
 
     private DateOnly Day(DateTimeOffset at) => DailySweep.Day(at, settings);
@@ -77,7 +65,7 @@ public sealed class HealthQueries(ITables tables, RetentionSettings settings, Ti
             var customer = (await tables.GetAsync<Customer>(Keys.Customer(move.CustomerId), token))?.Value;
             var scores = await tables.ListAsync<HealthState>(Keys.ScoresFrom(move.CustomerId, move.FirstOn.AddDays(-OldestScore)), token);
             var (before, since) = (scores.LastOrDefault(s => s.ScoredOn < move.FirstOn), scores.Find(s => s.ScoredOn == move.On));
-            told[i] = move with { Name = customer?.Name ?? customer?.Email ?? move.CustomerId, Reasons = before is null || since is null ? [] : MoveReason.Of(before, since) };
+            told[i] = move with { Name = customer?.Called ?? move.CustomerId, Reasons = before is null || since is null ? [] : MoveReason.Of(before, since) };
         });
         return told;
     }

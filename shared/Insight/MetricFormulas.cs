@@ -48,26 +48,64 @@ public static class ChurnBands
         : "Under 5 % a month is good, 5–10 % to improve, more than 10 % serious.";
 }
 
-/// <summary>A rate: its name in the API, its formula in words, and how it follows.</summary>
-/// <param name="Name">Camel case.</param>
+/// <summary>What a figure is a fraction of.</summary>
+public enum MetricUnit
+{
+    /// <summary>Customers by customers.</summary>
+    Customers,
+
+    /// <summary>MRR by MRR.</summary>
+    Mrr,
+
+    /// <summary>MRR by customers: an amount.</summary>
+    MrrPerCustomer,
+}
+
+/// <summary>A rate: what it is called, its formula in words, and how it follows. The same in the API, on the page of metrics and in the review.</summary>
+/// <param name="Name">In the API, camel case.</param>
+/// <param name="Title">On pages.</param>
+/// <param name="Unit">What it is a fraction of.</param>
 /// <param name="Text">In words, by which churn formula was asked for.</param>
 /// <param name="Of">Numerator and denominator.</param>
-public sealed record MetricFormula(string Name, Func<ChurnFormula, string> Text, Func<MonthMetrics, Ratio> Of);
+public sealed record MetricFormula(string Name, string Title, MetricUnit Unit, Func<ChurnFormula, string> Text, Func<MonthMetrics, Ratio> Of)
+{
+    /// <summary>The figure as a person reads it: <c>33.3 %</c>, <c>$49</c>.</summary>
+    internal string Value(MonthMetrics m) => Unit == MetricUnit.MrrPerCustomer ? FigureText.Amount(Of(m).Value, m.Currency) : FigureText.Percent(Of(m));
+
+    /// <summary>The formula with what is in it: <c>lost ÷ customers at the start: 1 ÷ 3</c>.</summary>
+    internal string Explained(MonthMetrics m)
+    {
+        var (numerator, denominator) = Of(m);
+        string Count(long number) => FigureText.Count(number);
+        string Amount(long number) => FigureText.Amount(number, m.Currency);
+        return $"{Text(m.Formula)}: {(Unit == MetricUnit.Customers ? Count(numerator) : Amount(numerator))} ÷ {(Unit == MetricUnit.Mrr ? Amount(denominator) : Count(denominator))}";
+    }
+}
 
 /// <summary>All rates.</summary>
 public static class MetricFormulas
 {
+    /// <summary>The customer churn rate, by the formula that was asked for.</summary>
+    public static MetricFormula Churn { get; } = new("churnRate", "Customer churn", MetricUnit.Customers,
+        formula => formula == ChurnFormula.Stripe ? "left in the last 30 days ÷ (customers 30 days before the end + joined since)" : "lost ÷ customers at the start", m => m.Churn);
+
+    /// <summary>Gross MRR churn.</summary>
+    public static MetricFormula GrossMrrChurn { get; } = new("grossMrrChurnRate", "Gross MRR churn", MetricUnit.Mrr, _ => "(churned + contraction) ÷ MRR at the start", m => m.GrossMrrChurn);
+
+    /// <summary>Net MRR churn.</summary>
+    public static MetricFormula NetMrrChurn { get; } = new("netMrrChurnRate", "Net MRR churn", MetricUnit.Mrr, _ => "(churned + contraction − expansion) ÷ MRR at the start", m => m.NetMrrChurn);
+
     /// <summary>In the order of the page.</summary>
     public static IReadOnlyList<MetricFormula> All { get; } =
     [
-        new("churnRate", formula => formula == ChurnFormula.Stripe ? "left in the last 30 days ÷ (customers 30 days before the end + joined since)" : "lost ÷ customers at the start", m => m.Churn),
-        new("voluntaryChurnRate", _ => "lost by their own decision ÷ customers at the start", m => m.VoluntaryChurn),
-        new("involuntaryChurnRate", _ => "lost after a failed payment ÷ customers at the start", m => m.InvoluntaryChurn),
-        new("earlyChurnRate", _ => "joined and left within the month ÷ joined", m => m.EarlyChurn),
-        new("grossMrrChurnRate", _ => "(churned + contraction) ÷ MRR at the start", m => m.GrossMrrChurn),
-        new("netMrrChurnRate", _ => "(churned + contraction − expansion) ÷ MRR at the start", m => m.NetMrrChurn),
-        new("nrr", _ => "(MRR at the start − churned − contraction + expansion) ÷ MRR at the start", m => m.Nrr),
-        new("grr", _ => "(MRR at the start − churned − contraction) ÷ MRR at the start", m => m.Grr),
-        new("arpa", _ => "MRR at the end ÷ paying customers at the end", m => m.Arpa),
+        Churn,
+        new("voluntaryChurnRate", "By their decision", MetricUnit.Customers, _ => "lost by their own decision ÷ customers at the start", m => m.VoluntaryChurn),
+        new("involuntaryChurnRate", "After a failed payment", MetricUnit.Customers, _ => "lost after a failed payment ÷ customers at the start", m => m.InvoluntaryChurn),
+        new("earlyChurnRate", "Early churn", MetricUnit.Customers, _ => "joined and left within the month ÷ joined", m => m.EarlyChurn),
+        GrossMrrChurn,
+        NetMrrChurn,
+        new("nrr", "NRR", MetricUnit.Mrr, _ => "(MRR at the start − churned − contraction + expansion) ÷ MRR at the start", m => m.Nrr),
+        new("grr", "GRR", MetricUnit.Mrr, _ => "(MRR at the start − churned − contraction) ÷ MRR at the start", m => m.Grr),
+        new("arpa", "ARPA", MetricUnit.MrrPerCustomer, _ => "MRR at the end ÷ paying customers at the end", m => m.Arpa),
     ];
 }

@@ -83,6 +83,9 @@ public sealed record MonthMetrics
 
     /// <summary>Average MRR of a paying customer at the end.</summary>
     public Ratio Arpa => new(MrrAtEnd, PayingAtStart + Cell.Paying);
+
+    /// <summary>ARPA ÷ churn rate, in minor units: what a customer brings if price and churn stay as they were in this month. No costs are taken off. Null where nobody left.</summary>
+    public double? Ltv => Churn.Value is > 0 and var churn ? Arpa.Value / churn : null;
 }
 
 /// <summary>One month in one currency: all customers, and each billing term by itself.</summary>

@@ -206,6 +206,7 @@ public static class Keys
 
     /// <summary>The send-once ledger of the founder's own e-mails: the review of a month (<c>2026-02</c>), the line of the week of a Monday (<c>2026-03-02</c>).</summary>
     public static RowKey ReviewMail(string occasion) => new("x-review", $"mail|{Escape(occasion)}");
+
     /// <summary>What a summary counted in a bucket.</summary>
     public static RowKey Summary(string name, string bucket) => new($"x-summary|{Escape(name)}", $"bucket|{bucket}");
 
@@ -264,7 +265,12 @@ public static class Keys
     public static KeyRange ProtectionKeys => Range("x-protection", "key|");
 
     /// <summary>The id under which an app user is kept until it is tied to a customer.</summary>
-    public static string UntiedUser(string userId) => $"user:{userId}";
+    public static string UntiedUser(string userId) => $"{UntiedName}{userId}";
+
+    /// <summary>Whether an id is that of an app user who is tied to no customer.</summary>
+    public static bool IsUntiedUser(string id) => id.StartsWith(UntiedName, StringComparison.Ordinal);
+
+    private const string UntiedName = "user:";
 
     /// <summary>All rows of a bucket that are of one kind.</summary>
     public static KeyRange RowsOfBucket(string bucket, string noun) => Range(bucket, $"{noun}|");
@@ -292,6 +298,19 @@ public static class Keys
 
     /// <summary>Whether this is the row of a job.</summary>
     public static bool IsJob(RowKey at) => at.Partition == Jobs.Partition;
+
+    /// <summary>
+    /// Whether this is a row of the business as a whole, such as a sweep, a counter, a key that signs links: whatever letters it has, it speaks of no customer. Of the account's, only the one that
+    /// names who is to be erased does.
+    /// </summary>
+    public static bool NamesNobody(RowKey at) =>
+        IsJob(at) || at.Partition is "x-erased" or "x-protection" or "x-sweeps" or "x-counters" || at.Partition.StartsWith("x-summary|", StringComparison.Ordinal)
+        || (at.Partition == "x-account" && !at.Key.StartsWith(ErasureName, StringComparison.Ordinal));
+
+    /// <summary>Who is to be erased, until they are; by what it was asked for.</summary>
+    public static RowKey Erasure(string occasion) => Account($"{ErasureName}{occasion}");
+
+    private const string ErasureName = "erase ";
 
     /// <summary>The parts of a row key, unescaped.</summary>
     public static string[] Parts(string rowKey) => [.. rowKey.Split('|').Select(Unescape)];

@@ -108,13 +108,8 @@ internal static class ApiEndpoints
         _ => WebErrors.Problem(404, $"There is no customer '{Id(id)}'."),
     };
 
-    private static async Task<IResult> FlowsAsync(HttpRequest request, CustomerQueries queries, CancellationToken cancel)
-    {
-        var runs = Text(request.Query, "customer") is { } customer
-            ? await queries.RunsAsync(customer, cancel)
-            : [.. (await queries.AllRunsAsync(cancel)).Where(r => r.Status != RunStatus.Ended)];
-        return Json(runs.Select(ApiFlow.Of).ToList());
-    }
+    private static async Task<IResult> FlowsAsync(HttpRequest request, RunQueries runs, CancellationToken cancel) =>
+        Json((Text(request.Query, "customer") is { } customer ? await runs.OfAsync(customer, cancel) : await runs.OpenAsync(cancel)).Select(ApiFlow.Of).ToList());
 
     private static async Task<IResult> StopAsync(HttpRequest request, WebActions actions, CancellationToken cancel)
     {

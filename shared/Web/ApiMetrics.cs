@@ -69,7 +69,7 @@ public sealed record ApiMetrics(
         return new ApiMetrics(
             m.Month.ToString(), m.Currency, m.CustomersAtStart, cell.New, cell.Lost, cell.Returned, m.CustomersAtEnd, cell.Early, m.Churn.Value, 1 - m.Churn.Value,
             m.VoluntaryChurn.Value, m.InvoluntaryChurn.Value, m.MrrAtStart, cell.MrrNew, cell.MrrExpansion, cell.MrrContraction, cell.MrrChurned, cell.MrrReactivation, cell.MrrPaused, cell.MrrResumed,
-            m.MrrExchange, m.MrrAtEnd, m.GrossMrrChurn.Value, m.NetMrrChurn.Value, m.Nrr.Value, m.Grr.Value, m.Arpa.Value, m.Churn.Value is > 0 and var churn ? m.Arpa.Value / churn : null,
+            m.MrrExchange, m.MrrAtEnd, m.GrossMrrChurn.Value, m.NetMrrChurn.Value, m.Nrr.Value, m.Grr.Value, m.Arpa.Value, m.Ltv,
             month.IsMixed || m.Churn.Value is not { } rate ? null : Words.Of(ChurnBands.Of(rate, month.Terms.Keys.FirstOrDefault())), Words.Of(m.Formula), month.IsMixed,
             month.Terms.OrderBy(t => t.Key).ToDictionary(t => Words.Of(t.Key), t => ApiTerm.Of(t.Value, t.Key)), month.IsClosed, month.CorrectedAt,
             MetricFormulas.All.ToDictionary(f => f.Name, f => new ApiRatio(f.Text(m.Formula), f.Of(m).Numerator, f.Of(m).Denominator)), rates);

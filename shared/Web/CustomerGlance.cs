@@ -1,7 +1,5 @@
 using System.Text.Json.Serialization;
 using RetentionFunctions.Customers;
-using RetentionFunctions.Email;
-using RetentionFunctions.Flows;
 using RetentionFunctions.Health;
 
 namespace RetentionFunctions.Web;
@@ -41,15 +39,15 @@ public sealed record CustomerGlance
 
     /// <summary><see cref="Customer.Email"/>.</summary>
     [JsonIgnore]
-    public string? Email => PlainText.Seen(Profile.Email) ?? PlainText.Seen(BillingEmail);
+    public string? Email => CustomerNaming.Email(Profile.Email, BillingEmail);
 
     /// <summary><see cref="Customer.Name"/>.</summary>
     [JsonIgnore]
-    public string? Name => PlainText.Seen(Profile.Name) ?? PlainText.Seen(App?.Name);
+    public string? Name => CustomerNaming.Name(Profile.Name, App?.Name);
 
-    /// <summary>What to call it.</summary>
+    /// <summary><see cref="Customer.Called"/>.</summary>
     [JsonIgnore]
-    public string Called => Name ?? Email ?? Id;
+    public string Called => CustomerNaming.Called(Name, Email, Id);
 
     /// <summary><see cref="Customer.IsCurrent"/>.</summary>
     [JsonIgnore]
@@ -105,15 +103,3 @@ public sealed record GlanceSubscription(GlanceSnapshot? Latest);
 /// <summary>Of <see cref="SubscriptionSnapshot"/>.</summary>
 /// <param name="Currency">Lower case ISO code.</param>
 public sealed record GlanceSnapshot(string? Currency);
-
-/// <summary>What is read of every run to count them: a run's row carries its flow's whole definition.</summary>
-/// <param name="Status">Where it is.</param>
-/// <param name="Preview">It sends nothing.</param>
-/// <param name="EndedAt">When it ended.</param>
-/// <param name="Outcome">How it ended.</param>
-/// <param name="Sent">What was sent, in order.</param>
-public sealed record RunGlance(RunStatus Status, bool Preview, DateTimeOffset? EndedAt, RunOutcome? Outcome, IReadOnlyList<SentStep>? Sent)
-{
-    /// <summary>Of a run that is at hand.</summary>
-    public static RunGlance Of(Run run) => new(run.Status, run.Preview, run.EndedAt, run.Outcome, run.Sent);
-}

@@ -13,14 +13,21 @@ namespace RetentionFunctions.Web;
 /// </summary>
 public sealed class CustomerQueries(ITables tables)
 {
-    // Enough to hide the way to Azure's tables, few enough not to be throttled.
-    private const int BucketsAtOnce = 16;
+    // Names read at the same time.
+    private const int AtOnce = 16;
 
     private static readonly string[] MailSteps = ["processed", "delivered", "open", "click"];
 
     /// <summary>Every customer, in no order. App users not yet tied to a customer are not customers.</summary>
-    public Task<IReadOnlyList<CustomerGlance>> AllAsync(CancellationToken cancel = default) =>
-        OfAllBucketsAsync<CustomerGlance>(Keys.Customers, customer => !customer.Id.StartsWith("user:", StringComparison.Ordinal), cancel);
+    public async Task<IReadOnlyList<CustomerGlance>> AllAsync(CancellationToken cancel = default)
+    {
+        var found = new ConcurrentBag<CustomerGlance>();
+        await tables.EachRowAsync(Keys.Customers, row =>
+        {
+            if (row.Read<CustomerGlance>() is var customer && !Keys.IsUntiedUser(customer.Id)) found.Add(customer);
+        }, cancel);
+        return [.. found];
+    }
 
     /// <summary>These customers, whole, in their order, without those who are not there (any more).</summary>
     public async Task<IReadOnlyList<Customer>> TheseAsync(IEnumerable<string> ids, CancellationToken cancel = default) =>
@@ -51,7 +58,7 @@ public sealed class CustomerQueries(ITables tables)
             Customer = customer,
             LastSeenAt = await LastSeenAsync(id, cancel),
             Invoices = [.. (await tables.ListAsync<Invoice>(Keys.Invoices(id), cancel)).OrderByDescending(i => i.Latest?.CreatedAt).ThenBy(i => i.Id, StringComparer.Ordinal)],
-            Runs = await RunsAsync(id, cancel),
+            Runs = await new RunQueries(tables).OfAsync(id, cancel),
             Mails = [.. (await tables.ListAsync<MailRecord>(Keys.Mails(id), cancel)).OrderByDescending(m => m.At).ThenBy(m => m.Id, StringComparer.Ordinal)],
             Notes = [.. (await tables.ListAsync<Note>(Keys.Notes(id), cancel)).OrderByDescending(n => n.At).ThenBy(n => n.Id, StringComparer.Ordinal)],
             Events = [.. events.OrderByDescending(e => e.At).ThenBy(e => e.Id, StringComparer.Ordinal).Take(CustomerDetail.EventsShown)],
@@ -61,32 +68,24 @@ public sealed class CustomerQueries(ITables tables)
         };
     }
 
-    /// <summary>The runs of one customer, the latest start first.</summary>
-    public async Task<IReadOnlyList<Run>> RunsAsync(string customerId, CancellationToken cancel = default) =>
-        InOrder(await tables.ListAsync<Run>(Keys.Runs(customerId), cancel));
-
-    /// <summary>The runs of all customers, the latest start first.</summary>
-    public async Task<IReadOnlyList<Run>> AllRunsAsync(CancellationToken cancel = default) =>
-        InOrder(await OfAllBucketsAsync<Run>(Keys.RunsOfBucket, _ => true, cancel));
-
-    /// <summary>What is counted of all runs, in no order.</summary>
-    public Task<IReadOnlyList<RunGlance>> RunGlancesAsync(CancellationToken cancel = default) => OfAllBucketsAsync<RunGlance>(Keys.RunsOfBucket, _ => true, cancel);
-
     /// <summary>The notes on all customers by customer id, in no order.</summary>
     public async Task<IReadOnlyList<(string CustomerId, Note Note)>> AllNotesAsync(CancellationToken cancel = default)
     {
         var found = new ConcurrentBag<(string, Note)>();
-        await Parallel.ForEachAsync(Keys.AllBuckets, new ParallelOptions { MaxDegreeOfParallelism = BucketsAtOnce, CancellationToken = cancel }, async (bucket, token) =>
-        {
-            await foreach (var row in tables.QueryAsync(Keys.NotesOfBucket(bucket), token))
-                found.Add((Keys.Parts(row.At.Key)[1], row.Read<Note>()));
-        });
+        await tables.EachRowAsync(Keys.NotesOfBucket, row => found.Add((Keys.Parts(row.At.Key)[1], row.Read<Note>())), cancel);
         return [.. found];
     }
 
-    /// <summary>The e-mails of all customers whose sender last changed them since a moment, in no order.</summary>
-    public Task<IReadOnlyList<MailRecord>> MailsSinceAsync(DateTimeOffset since, CancellationToken cancel = default) =>
-        OfAllBucketsAsync<MailRecord>(Keys.MailsOfBucket, mail => mail.At >= since, cancel);
+    /// <summary>How many e-mails there are by what became of them, of those whose sender last changed them since a moment.</summary>
+    public async Task<IReadOnlyDictionary<MailResult, int>> CountMailsAsync(DateTimeOffset since, CancellationToken cancel = default)
+    {
+        var counts = new ConcurrentDictionary<MailResult, int>();
+        await tables.EachRowAsync(Keys.MailsOfBucket, row =>
+        {
+            if (row.Read<MailStanding>() is var mail && mail.At >= since) counts.AddOrUpdate(mail.Result, 1, (_, count) => count + 1);
+        }, cancel);
+        return counts;
+    }
 
     /// <summary>The last sweep; null before the first.</summary>
     public async Task<SweepResult?> LastSweepAsync(CancellationToken cancel = default) => (await tables.GetAsync<SweepResult>(Keys.LastSweep, cancel))?.Value;
@@ -98,10 +97,9 @@ public sealed class CustomerQueries(ITables tables)
     public async Task<IReadOnlyDictionary<string, string>> NamesAsync(IEnumerable<string> customerIds, CancellationToken cancel = default)
     {
         var names = new ConcurrentDictionary<string, string>(StringComparer.Ordinal);
-        await Parallel.ForEachAsync(customerIds.Distinct(StringComparer.Ordinal), new ParallelOptions { MaxDegreeOfParallelism = BucketsAtOnce, CancellationToken = cancel }, async (id, token) =>
+        await Parallel.ForEachAsync(customerIds.Distinct(StringComparer.Ordinal), new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancel }, async (id, token) =>
         {
-            var customer = (await tables.GetAsync<Customer>(Keys.Customer(id), token))?.Value;
-            names[id] = customer?.Name ?? customer?.Email ?? id;
+            names[id] = (await tables.GetAsync<Customer>(Keys.Customer(id), token))?.Value.Called ?? id;
         });
         return names;
     }
@@ -147,19 +145,8 @@ public sealed class CustomerQueries(ITables tables)
     private async Task<DateTimeOffset?> LastSeenAsync(string customerId, CancellationToken cancel) =>
         (await tables.ListAsync<Activity>(Keys.Activities(customerId), cancel)).Where(a => a.Source != ActivityView.MailSource).Max(a => a.LastActiveAt);
 
-    private static List<Run> InOrder(IEnumerable<Run> runs) =>
-        [.. runs.OrderByDescending(r => r.StartedAt).ThenBy(r => r.Id.ToString(), StringComparer.Ordinal)];
-
-    private async Task<IReadOnlyList<T>> OfAllBucketsAsync<T>(Func<string, KeyRange> range, Func<T, bool> wanted, CancellationToken cancel)
-    {
-        var found = new ConcurrentBag<T>();
-        await Parallel.ForEachAsync(Keys.AllBuckets, new ParallelOptions { MaxDegreeOfParallelism = BucketsAtOnce, CancellationToken = cancel }, async (bucket, token) =>
-        {
-            await foreach (var row in tables.QueryAsync(range(bucket), token))
-                if (row.Read<T>() is var value && wanted(value)) found.Add(value);
-        });
-        return [.. found];
-    }
+    // What is read of an e-mail to count it.
+    private sealed record MailStanding(DateTimeOffset At, MailResult Result);
 }
 
 /// <summary>Which customers, in which order, how many.</summary>

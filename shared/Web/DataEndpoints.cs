@@ -88,7 +88,12 @@ internal static class DataEndpoints
                 detail: string.Create(CultureInfo.InvariantCulture, $"{reading.ProblemCount} {(reading.ProblemCount == 1 ? "mistake" : "mistakes")} in the file; nothing of it was written. The first: {reading.Problems[0]}"),
                 extensions: new Dictionary<string, object?> { ["errors"] = reading.Problems.Select(p => new { row = p.Row, column = p.Column, message = p.Message }).ToList() });
         if (dryRun) return Json(ApiImport.Of("checked", summary));
-        return await imports.StartAsync(summary.Id, cancel) == ImportStart.Begun ? Results.Json(ApiImport.Of("importing", summary), ApiJson.Options, statusCode: StatusCodes.Status202Accepted) : AnotherIsRunning();
+        return await imports.StartAsync(summary.Id, cancel) switch
+        {
+            ImportStart.Begun => Results.Json(ApiImport.Of("importing", summary), ApiJson.Options, statusCode: StatusCodes.Status202Accepted),
+            ImportStart.AnotherIsRunning => AnotherIsRunning(),
+            _ => WebErrors.Problem(409, "Another file was uploaded at this moment and took the place of this one; nothing of this one was written. Ask again."),
+        };
     }
 
     private static IResult AnotherIsRunning() => WebErrors.Problem(409, "Another file is being written at this moment; ask again when GET /api/v1/import says that it is done.");

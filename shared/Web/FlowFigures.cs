@@ -45,10 +45,6 @@ public sealed record FlowFigures(string Name, FlowDefinition? Definition, FlowTa
         .. tallies.Where(t => !definitions.ContainsKey(t.Name)).Select(t => new FlowFigures(t.Name, null, t)),
     ];
 
-    /// <summary>The same as the runs stand now. What they brought is not asked.</summary>
-    internal static IReadOnlyList<FlowFigures> Of(IReadOnlyDictionary<string, FlowDefinition> definitions, IEnumerable<Run> runs) =>
-        Of(definitions, FlowTally.Sum(runs.GroupBy(r => r.Id.CustomerId, StringComparer.Ordinal).SelectMany(own => FlowTally.OfCustomer(own.Select(r => new JudgedRun(r, FlowResult.NotYetKnown))))));
-
     internal static IReadOnlyList<KeyValuePair<RunOutcome, int>> MostFirst(IReadOnlyDictionary<RunOutcome, int> ended) => [.. ended.OrderByDescending(o => o.Value).ThenBy(o => o.Key)];
 }
 

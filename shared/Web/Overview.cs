@@ -183,9 +183,10 @@ internal sealed record OverviewRows
     /// <summary>What all flows did and brought, as counted last night.</summary>
     public IReadOnlyList<FlowTally> Flows { get; init; } = [];
 
-    public static async Task<OverviewRows> ReadAsync(CustomerQueries queries, FlowQueries flows, IntakeCounters counters, CancellationToken cancel)
+    public static async Task<OverviewRows> ReadAsync(CustomerQueries queries, RunQueries allRuns, FlowQueries flows, IntakeCounters counters, DateTimeOffset now, CancellationToken cancel)
     {
-        var (customers, runs, notes, sweeps, counts) = (queries.AllAsync(cancel), queries.RunGlancesAsync(cancel), queries.AllNotesAsync(cancel), queries.SweepsAsync(cancel), counters.ListAsync(cancel));
+        // What was sent lately was sent by a run that is open, or ended since.
+        var (customers, runs, notes, sweeps, counts) = (queries.AllAsync(cancel), allRuns.GlancesAsync(now.AddDays(-Overview.Days), cancel), queries.AllNotesAsync(cancel), queries.SweepsAsync(cancel), counters.ListAsync(cancel));
         var tallies = flows.TalliesAsync(cancel);
         await Task.WhenAll(customers, runs, notes, sweeps, counts, tallies);
         return new OverviewRows

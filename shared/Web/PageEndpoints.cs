@@ -24,7 +24,8 @@ internal static class PageEndpoints
     // Raw bodies are looked at, not read to the end: the whole of it comes with a replay.
     private const int BodyCharacters = 4_000;
     private const int LettersShown = 50;
-    private const int RunsShown = 100;
+    private const int EndedShown = 100;
+    private const int OpenShown = 500;
 
     private static readonly string[] Look = ["GET", "HEAD"];
 
@@ -88,10 +89,10 @@ internal static class PageEndpoints
     internal static string OwnPath(string? address) =>
         address is ['/', not ('/' or '\\'), ..] && !address.Any(char.IsControl) ? address : "/";
 
-    private static async Task<IResult> OverviewAsync(HttpContext context, CustomerQueries queries, FlowQueries flows, IntakeCounters counters, TimeProvider clock, RetentionSettings settings)
+    private static async Task<IResult> OverviewAsync(HttpContext context, CustomerQueries queries, RunQueries runs, FlowQueries flows, IntakeCounters counters, TimeProvider clock, RetentionSettings settings)
     {
         var now = clock.GetUtcNow();
-        var rows = await OverviewRows.ReadAsync(queries, flows, counters, context.RequestAborted);
+        var rows = await OverviewRows.ReadAsync(queries, runs, flows, counters, now, context.RequestAborted);
         var frame = await PageFrame.OfAsync(context);
         if (frame.Demo is { Playing: true }) context.Response.Headers.ContentSecurityPolicy = SecurityHeaders.PolicyOfProgress;
         var overview = Overview.Of(rows, SendTime.Zone(null, settings.Product.TimeZone), now);
@@ -132,26 +133,21 @@ internal static class PageEndpoints
         });
     }
 
-    private static async Task<IResult> RunsAsync(HttpContext context, CustomerQueries queries)
+    private static async Task<IResult> RunsAsync(HttpContext context, RunQueries runs, CustomerQueries customers)
     {
-        var runs = await queries.AllRunsAsync(context.RequestAborted);
-        var open = runs.Where(r => r.Status != RunStatus.Ended).OrderBy(r => r.DueAt ?? DateTimeOffset.MinValue).ToList();
-        var ended = runs.Where(r => r.Status == RunStatus.Ended).OrderByDescending(r => r.EndedAt).ToList();
-        var shown = ended.Take(RunsShown).ToList();
+        var rows = await runs.PageAsync(OpenShown, EndedShown, context.RequestAborted);
         return Render<RunsPage>(new()
         {
             [nameof(RunsPage.Frame)] = await PageFrame.OfAsync(context),
-            [nameof(RunsPage.Open)] = open,
-            [nameof(RunsPage.Ended)] = shown,
-            [nameof(RunsPage.Names)] = await queries.NamesAsync(open.Concat(shown).Select(r => r.Id.CustomerId), context.RequestAborted),
-            [nameof(RunsPage.EndedCount)] = ended.Count,
+            [nameof(RunsPage.Rows)] = rows,
+            [nameof(RunsPage.Names)] = await customers.NamesAsync(rows.Open.Concat(rows.Ended).Select(r => r.Id.CustomerId), context.RequestAborted),
         });
     }
 
-    private static async Task<IResult> FlowsAsync(HttpContext context, CustomerQueries queries, RetentionSettings settings) => Render<FlowsPage>(new()
+    private static async Task<IResult> FlowsAsync(HttpContext context, RunQueries runs, RetentionSettings settings) => Render<FlowsPage>(new()
     {
         [nameof(FlowsPage.Frame)] = await PageFrame.OfAsync(context),
-        [nameof(FlowsPage.Flows)] = FlowFigures.Of(settings.Flows.Definitions, await queries.AllRunsAsync(context.RequestAborted)),
+        [nameof(FlowsPage.Flows)] = FlowFigures.Of(settings.Flows.Definitions, await runs.TalliesAsync(context.RequestAborted)),
         [nameof(FlowsPage.Mode)] = settings.Flows.Mode,
     });
 

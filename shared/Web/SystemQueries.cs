@@ -85,7 +85,7 @@ public sealed record SystemState
 }
 
 /// <summary>Reads <see cref="SystemState"/>.</summary>
-public sealed class SystemQueries(CustomerQueries customers, JobRunner jobs, IEnumerable<IJob> all, RetentionSettings settings, TimeProvider clock)
+public sealed class SystemQueries(CustomerQueries customers, RunQueries runs, JobRunner jobs, IEnumerable<IJob> all, RetentionSettings settings, TimeProvider clock)
 {
     private const int DeadLettersCounted = 1000;
 
@@ -93,9 +93,8 @@ public sealed class SystemQueries(CustomerQueries customers, JobRunner jobs, IEn
     public async Task<SystemState> ReadAsync(WebActions actions, CancellationToken cancel = default)
     {
         var now = clock.GetUtcNow();
-        var runs = await customers.AllRunsAsync(cancel);
-        var real = runs.Where(r => !r.Preview && r.Outcome != RunOutcome.HeldOut).ToList();
-        var mails = await customers.MailsSinceAsync(now.AddDays(-SystemState.MailDays), cancel);
+        var stand = await runs.CountAsync(r => (r.Status, Real: !r.Preview && r.Outcome != RunOutcome.HeldOut, Stuck: r.Status != RunStatus.Ended && now - (r.DueAt ?? r.StartedAt) > SystemState.StuckAfter), cancel);
+        var mails = await customers.CountMailsAsync(now.AddDays(-SystemState.MailDays), cancel);
         var states = new List<(string, bool, JobState?)>();
         foreach (var job in all.OrderBy(j => j.Name, StringComparer.Ordinal)) states.Add((job.Name, job is INightlyJob, await jobs.StateAsync(job.Name, cancel)));
         return new SystemState
@@ -108,14 +107,16 @@ public sealed class SystemQueries(CustomerQueries customers, JobRunner jobs, IEn
             Sweep = await customers.LastSweepAsync(cancel),
             NextSweepAt = DailySweep.NextDue(now, settings),
             Jobs = states,
-            RunsStarting = real.Count(r => r.Status == RunStatus.Starting),
-            RunsWaiting = real.Count(r => r.Status == RunStatus.Running),
-            RunsStuck = runs.Count(r => r.Status != RunStatus.Ended && now - (r.DueAt ?? r.StartedAt) > SystemState.StuckAfter),
-            RunsEnded = real.Count(r => r.Status == RunStatus.Ended),
-            Mails = mails.Where(m => m.Result != MailResult.Previewed).CountBy(m => m.Result).ToDictionary(),
+            RunsStarting = Real(RunStatus.Starting),
+            RunsWaiting = Real(RunStatus.Running),
+            RunsStuck = stand.Where(s => s.Key.Stuck).Sum(s => s.Value),
+            RunsEnded = Real(RunStatus.Ended),
+            Mails = mails.Where(m => m.Key != MailResult.Previewed).ToDictionary(),
             Backups = await actions.Backups.List(cancel),
             WhyNoBackup = settings.Backup.Keep == 0 ? "Backups are switched off: the setting Backup:Keep is 0." : actions.Backups.WhyNone is { } why ? await why(cancel) : null,
         };
+
+        int Real(RunStatus status) => stand.Where(s => s.Key.Real && s.Key.Status == status).Sum(s => s.Value);
     }
 
     /// <summary>The version of the program with the commit it was built from, where that is known.</summary>

@@ -3,9 +3,6 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
-using RetentionFunctions.Export;
-using RetentionFunctions.Import;
-using RetentionFunctions.Insight;
 using RetentionFunctions.Intake;
 using RetentionFunctions.Storage;
 
@@ -37,19 +34,8 @@ public static class WebPipeline
             // The content security policy says it (frame-ancestors), and the frame of the outbox must be allowed.
             options.SuppressXFrameOptionsHeader = true;
         });
-        services.TryAddSingleton<CustomerQueries>();
-        services.TryAddSingleton<SystemQueries>();
-        services.TryAddSingleton<MetricsQueries>();
-        services.TryAddSingleton<HealthQueries>();
-        services.TryAddSingleton<ReviewActions>();
-        services.TryAddSingleton<ReviewQueries>();
-        services.TryAddSingleton<SummaryQueries>();
-        services.TryAddSingleton<CohortQueries>();
-        services.TryAddSingleton<FlowQueries>();
-        services.TryAddSingleton<RecoveryQueries>();
-        services.TryAddSingleton<DataExport>();
+        services.AddQueries();
         services.TryAddSingleton<BodyStore>();
-        services.TryAddSingleton<Imports>();
         // A monotonic clock, not the product's: on the simulated clock, which stands still, a minute would never pass.
         services.TryAddSingleton(new SessionClock(TimeProvider.System));
         services.TryAddSingleton(new FailedKeys(() => Environment.TickCount64));

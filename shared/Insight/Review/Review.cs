@@ -85,8 +85,8 @@ public sealed record ReviewFlow(string Flow, int Started, int HeldOut, int Ended
     [
         .. runs.Where(r => !r.Preview).GroupBy(r => r.Id.Flow, StringComparer.Ordinal).OrderBy(g => g.Key, StringComparer.Ordinal).Select(flow =>
         {
-            var started = flow.Where(r => Month.Of(r.StartedAt) == month).ToList();
-            var ended = flow.Where(r => r.EndedAt is { } at && Month.Of(at) == month && r.Outcome != RunOutcome.HeldOut).ToList();
+            var started = flow.Where(r => r.StartedIn(month)).ToList();
+            var ended = flow.Where(r => r.EndedIn(month) && r.Outcome != RunOutcome.HeldOut).ToList();
             var goal = flow.First().Definition.Trigger == FlowTrigger.FailedPayment ? RunOutcome.Paid : RunOutcome.Returned;
             var held = started.Count(r => r.Outcome == RunOutcome.HeldOut);
             return new ReviewFlow(flow.Key, started.Count - held, held, ended.Count, ended.Count(r => r.Outcome == goal), goal);
@@ -108,6 +108,10 @@ internal sealed record ReviewRun
     public RunOutcome? Outcome { get; init; }
 
     public bool Preview { get; init; }
+
+    public bool StartedIn(Month month) => Month.Of(StartedAt) == month;
+
+    public bool EndedIn(Month month) => EndedAt is { } at && Month.Of(at) == month;
 }
 
 /// <summary>Of a flow only what starts it.</summary>

@@ -10,8 +10,6 @@ namespace RetentionFunctions.Insight;
 /// <summary>Reads what a review tells: the sums of the buckets, the sweeps of two months, the runs, the actions, and what was counted at night of cohorts and flows.</summary>
 public sealed class ReviewQueries(ITables tables, MetricsQueries metrics, HealthQueries health, CohortQueries cohorts, FlowQueries flows, ReviewActions actions, RetentionSettings settings, TimeProvider clock)
 {
-    private const int AtOnce = 32;
-
     /// <summary>The latest month that is over.</summary>
     public Month Latest => Month.Of(clock.GetUtcNow()).Plus(-1);
 
@@ -20,7 +18,7 @@ public sealed class ReviewQueries(ITables tables, MetricsQueries metrics, Health
     {
         var months = metrics.MonthsAsync(new MetricsRequest(month.Plus(1 - Review.TrendMonths), month, ChurnFormula.Standard, null), cancel);
         var sweeps = health.SweepsAsync(DateOnly.FromDateTime(month.Plus(-1).Start.UtcDateTime).AddDays(-1), DateOnly.FromDateTime(month.End.UtcDateTime), cancel);
-        var runs = RunsAsync(cancel);
+        var runs = RunsAsync(month, cancel);
         var all = actions.AllAsync(cancel);
         var held = cohorts.ReadAsync(new CohortRequest(CohortMeasure.Customers, null, null), cancel);
         var tallies = flows.TalliesAsync(cancel);
@@ -44,13 +42,14 @@ public sealed class ReviewQueries(ITables tables, MetricsQueries metrics, Health
     private string? LiftOf(string flow, IReadOnlyList<FlowTally> tallies) =>
         tallies.FirstOrDefault(t => t.Name == flow) is { } tally ? FlowReport.Of(tally, settings.Flows.Definitions.GetValueOrDefault(flow)).Text() : null;
 
-    private async Task<IReadOnlyList<ReviewRun>> RunsAsync(CancellationToken cancel)
+    // Only those of the month: of all months there are some for each customer.
+    private async Task<IReadOnlyList<ReviewRun>> RunsAsync(Month month, CancellationToken cancel)
     {
         var found = new ConcurrentBag<ReviewRun>();
-        await Parallel.ForEachAsync(Keys.AllBuckets, new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancel }, async (bucket, token) =>
+        await tables.EachRowAsync(Keys.RunsOfBucket, row =>
         {
-            await foreach (var row in tables.QueryAsync(Keys.RunsOfBucket(bucket), token)) found.Add(row.Read<ReviewRun>());
-        });
+            if (row.Read<ReviewRun>() is var run && (run.StartedIn(month) || run.EndedIn(month))) found.Add(run);
+        }, cancel);
         return [.. found];
     }
 }

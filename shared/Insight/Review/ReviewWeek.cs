@@ -31,7 +31,7 @@ public sealed record ReviewWeek(SweepResult Now, SweepResult Before, int MovedDo
             return string.Join(", ", mrr.Append($"{FigureText.Count(Now.Paying)} paying ({(paying > 0 ? "+" : paying < 0 ? "−" : "±")}{FigureText.Count(Math.Abs(paying))})")
                 .Append($"WAU {FigureText.Count(totals.Wau)} of {FigureText.Count(totals.Customers)}")
                 .Append($"{FigureText.Count(MovedDown)} moved down, {FigureText.Count(MovedUp)} up")
-                .Append($"{FigureText.Of(totals.FailedPayments, "failed payment")}"));
+                .Append($"{FigureText.Of(totals.FailedPayments, "customer")} with a failed payment"));
         }
     }
 }

@@ -61,7 +61,7 @@ internal static class EmailSamples
         Template = template,
         To = "mira@papertrail.example",
         Period = template == "review-month" ? "February 2026" : "the week until 2 March",
-        Headline = template == "review-month" ? "churn 3.8 % (2.1 % the month before), MRR $7,678.64 (+$82.67)" : "MRR $9,800 (−$200), 98 paying (−2), WAU 60 of 108, 5 moved down, 4 up, 1 failed payment",
+        Headline = template == "review-month" ? "churn 3.8 % (2.1 % the month before), MRR $7,678.64 (+$82.67)" : "MRR $9,800 (−$200), 98 paying (−2), WAU 60 of 108, 5 moved down, 4 up, 1 customer with a failed payment",
         Page = template == "review-month" ? "/review/2026-02" : "/health",
         Figures = template == "review-month" ? ["Customer churn 3.8 %: 3 lost of 79 customers at the start, 2.1 % the month before.", "Moved to a worse tier 26, 31 the month before (better)."] : [],
         Actions = template == "review-month" ? ["Call **all** who left & <ask> why (until 31 March)"] : [],

@@ -100,6 +100,43 @@ public sealed class EraseTests
     }
 
     [Fact]
+    public async Task A_customer_whose_id_is_a_single_digit_takes_nobody_else_along()
+    {
+        await using var host = await TestHost.StartAsync("2026-04-01T10:00:00Z");
+        var (bob, tables) = (new Story("cus_Bob", "banjo@example.com"), host.Services.GetRequiredService<ITables>());
+        await host.StripeAsync(bob.SignsUp(host.Now));
+        await host.StripeAsync(new Story("cus_Eve", "eve@example.com").SignsUp(host.Now));
+        const string File = "customer_id,email,subscription_id,amount,currency,interval,started\n7,jo@example.com,7,7.00,usd,month,2026-01-07\n17,banjo@example.com,17,7.00,usd,month,2026-01-17\n";
+        Assert.Equal(HttpStatusCode.Accepted, (await host.Http.PostAsync("/api/v1/import", new StringContent(File))).StatusCode);
+        await host.IdentifyAsync("71", new JsonObject { ["email"] = "banjo@example.com", ["plan"] = "7" });
+        await host.AdvanceAsync(TimeSpan.FromDays(3));
+        await host.StripeAsync(Broken(bob, host.Now, 7), Broken(bob, host.Now, 250_007));
+        await host.Http.DeleteAsync("/api/v1/customers/cus_Eve");
+        await host.SettleAsync();
+        // A page makes the keys that sign links and forms.
+        await host.Http.GetStringAsync("/customers/7");
+        var before = await RowsAsync(tables);
+        Assert.Superset(new HashSet<string> { "x-protection", "x-erased", "x-sweeps", "x-account", "x-summary", "dead-letters", "body" }, before.Select(row => row.At.Partition.Split('|')[0]).ToHashSet());
+
+        await host.Http.DeleteAsync("/api/v1/customers/7");
+        await host.SettleAsync();
+        var after = (await RowsAsync(tables)).Select(row => row.At).ToHashSet();
+        var gone = before.Select(row => row.At).Where(at => !after.Contains(at)).ToList();
+        Assert.Contains(Keys.Customer("7"), gone);
+        Assert.Contains(Keys.EmailOfCustomer("jo@example.com", "7"), gone);
+        // Figures of the night are counted anew, where nobody is left there.
+        Assert.All(gone.Where(at => !at.Partition.StartsWith("x-summary|", StringComparison.Ordinal)), at => Assert.Contains("7", Keys.Parts(at.Key)));
+        Assert.Equal(2, (await host.DeadLettersAsync()).Count);
+    }
+
+    private static async Task<List<Row>> RowsAsync(ITables tables)
+    {
+        var rows = new List<Row>();
+        await foreach (var row in tables.ScanAsync()) rows.Add(row);
+        return rows;
+    }
+
+    [Fact]
     public async Task Whoever_is_not_there_cannot_be_erased_and_the_page_wants_the_id_typed()
     {
         await using var host = await TestHost.StartAsync("2026-01-05T10:00:00Z");

@@ -31,7 +31,7 @@ public sealed class ExportStories
         await host.StripeAsync(host.Ada.PaymentFails(host.Now));
         await host.AdvanceAsync(TimeSpan.FromDays(12));
         await host.StripeAsync(host.Ada.Cancels(host.Now, "payment_failed"));
-        await host.Services.GetRequiredService<ITables>().UpsertAsync(Keys.Note("cus_Ada", "n"), new Note { Id = "n", At = host.Now, Kind = "answer", Text = "=HYPERLINK(\"http://evil\")", By = "the customer" });
+        await host.Services.GetRequiredService<ITables>().UpsertAsync(Keys.Note("cus_Ada", "n"), new Note { Id = "n", At = host.Now, Kind = "answer", Text = "=HYPERLINK(\"http://evil\");=1+1\n+1", By = "the customer" });
         return host;
     }
 
@@ -60,12 +60,12 @@ public sealed class ExportStories
             using var csv = CsvReader.Create(stream, CsvReaderOptions.Default with { Separator = ',' });
             while (csv.Read())
             {
-                for (var i = 0; i < csv.FieldCount; i++) Assert.DoesNotMatch("^[=+@\t\r-](?![0-9.]+$)", csv.GetString(i));
+                for (var i = 0; i < csv.FieldCount; i++) Assert.DoesNotMatch("(^|[;\t\n])[=+@\t\r-](?![0-9.]+$)", csv.GetString(i));
                 var body = JsonNode.Parse(csv.GetString("data"))!;
                 found.Add((SpreadsheetCell.Read(csv.GetString("key")), body));
                 if (entry.Name == "customers.csv" && csv.GetString("customer_id") == "cus_Bob") Assert.Equal("=cmd|' /C calc'!A0@example.com", SpreadsheetCell.Read(csv.GetString("email")));
                 if (entry.Name == "movements.csv") Assert.Equal((long)body["amount"]!, long.Parse(csv.GetString("amount")));
-                if (entry.Name == "notes.csv") Assert.Equal("'=HYPERLINK(\"http://evil\")", csv.GetString("text"));
+                if (entry.Name == "notes.csv") Assert.Equal("'=HYPERLINK(\"http://evil\");'=1+1\n'+1", csv.GetString("text"));
             }
         }
         var stored = await StoredAsync(host);

@@ -16,7 +16,11 @@ public sealed class SpreadsheetCellTests
     [InlineData("@SUM(A1)", "'@SUM(A1)")]
     [InlineData("+49 30 1234", "'+49 30 1234")]
     [InlineData("-4900", "'-4900")]
-    [InlineData("\t=1", "'\t=1")]
+    [InlineData("\t=1", "'\t'=1")]
+    [InlineData("Ada;=1+1", "Ada;'=1+1")]
+    [InlineData("Ada; @SUM(A1);'", "Ada;' @SUM(A1);''")]
+    [InlineData("Ada\n=1+1\r\n+1", "Ada\n'=1+1\r'\n'+1")]
+    [InlineData("Ada; Bob\nEve", "Ada; Bob\nEve")]
     [InlineData("  =1", "'  =1")]
     [InlineData("'quoted'", "''quoted'")]
     [InlineData("Ada = Lovelace", "Ada = Lovelace")]
@@ -38,7 +42,9 @@ public sealed class SpreadsheetCellTests
             }
             using var read = CsvReader.Create(file.ToArray(), CsvReaderOptions.Default with { Separator = ',', SkipEmptyLines = false });
             return read.Read() && read.FieldCount == 2 && read.GetString(1) == "next" && SpreadsheetCell.Read(read.GetString(0)) == text
-                && (cell.Length == 0 || !Dangerous.Contains(cell[0])) && !Dangerous.Contains(cell.TrimStart(' ', '\u00a0', '\u200b', '\ufeff').FirstOrDefault('a'));
+                // Also where it is taken apart at semicolons or tabs, and its quotes mean nothing.
+                && cell.Split(';', '\t', '\r', '\n').All(part => !Dangerous.Contains(part.TrimStart(' ', '\u00a0', '\u200b', '\ufeff').FirstOrDefault('a')))
+                && (cell.Length == 0 || !Dangerous.Contains(cell[0]));
         }).QuickCheckThrowOnFailure();
     }
 }

@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json.Nodes;
+using RetentionFunctions.Erasure;
 using RetentionFunctions.Health;
 using RetentionFunctions.Import;
 using RetentionFunctions.Intake;
@@ -27,8 +28,8 @@ internal sealed partial class FlowBench
         var envelope = StripeEnvelope.Read(body);
         return RetryAsync(async () =>
         {
-            if (!await mode.TakesAsync(envelope.Livemode)) return;
-            await inbox.EnqueueAsync([await bodies.FitAsync(new InboxMessage(envelope.Session, envelope.Id, MessageKind.StripeEvent, body, Now))]);
+            if (!await Room<StripeMode>().TakesAsync(envelope.Livemode)) return;
+            await Room<IInbox>().EnqueueAsync([await Room<BodyStore>().FitAsync(new InboxMessage(envelope.Session, envelope.Id, MessageKind.StripeEvent, body, Now))]);
         });
     }
 
@@ -38,7 +39,7 @@ internal sealed partial class FlowBench
     /// <summary>One request with what users did.</summary>
     public async Task AppAsync(params IEnumerable<AppEvent> items)
     {
-        await RetryAsync(() => inbox.EnqueueAsync(AppMessages.Of(items, Now)));
+        await RetryAsync(() => Room<IInbox>().EnqueueAsync(AppMessages.Of(items, Now)));
         await SettleAsync();
     }
 
@@ -55,7 +56,7 @@ internal sealed partial class FlowBench
     {
         var request = MailMessages.Of(body, Now);
         Assert.Equal(0, request.Unknown);
-        await RetryAsync(() => inbox.EnqueueAsync(request.Messages));
+        await RetryAsync(() => Room<IInbox>().EnqueueAsync(request.Messages));
         await SettleAsync();
     }
 
@@ -65,7 +66,7 @@ internal sealed partial class FlowBench
         await RetryAsync(async () =>
         {
             await SweepNowAsync(ids);
-            await nightly.StartAsync(DailySweep.Day(Now, Settings));
+            await Room<Nightly>().StartAsync(DailySweep.Day(Now, Settings));
         });
         await SettleAsync();
         await NudgeAsync();
@@ -74,7 +75,7 @@ internal sealed partial class FlowBench
     /// <summary>The founder starts a job, again where an error page came.</summary>
     public async Task StartAsync(string job, string occasion)
     {
-        await RetryAsync(() => runner.StartAsync(job, occasion));
+        await RetryAsync(() => Room<JobRunner>().StartAsync(job, occasion));
         await SettleAsync();
         await NudgeAsync();
     }
@@ -82,7 +83,7 @@ internal sealed partial class FlowBench
     /// <summary>The founder has a customer erased, again where an error page came.</summary>
     public async Task EraseAsync(string customer)
     {
-        await RetryAsync(() => erasure.BeginAsync(customer));
+        await RetryAsync(() => Room<CustomerErasure>().BeginAsync(customer));
         await SettleAsync();
         await NudgeAsync();
     }
@@ -94,7 +95,7 @@ internal sealed partial class FlowBench
         ImportSummary? summary = null;
         await RetryAsync(async () =>
         {
-            var (reading, kept) = (await imports.KeepAsync(Encoding.UTF8.GetBytes(csv)))!.Value;
+            var (reading, kept) = (await Room<Imports>().KeepAsync(Encoding.UTF8.GetBytes(csv)))!.Value;
             Assert.Empty(reading.Problems);
             summary = kept;
         });
@@ -104,7 +105,7 @@ internal sealed partial class FlowBench
     /// <summary>The founder says that a file shall be written, again where an error page came.</summary>
     public async Task ConfirmFileAsync(string id)
     {
-        await RetryAsync(() => imports.StartAsync(id));
+        await RetryAsync(() => Room<Imports>().StartAsync(id));
         await SettleAsync();
         await NudgeAsync();
     }
@@ -112,7 +113,7 @@ internal sealed partial class FlowBench
     /// <summary>The founder puts a dead letter back, or drops it.</summary>
     public async Task LetterAsync(string id, bool replay)
     {
-        await RetryAsync(() => replay ? letters.ReplayAsync(id) : letters.DropAsync(id));
+        await RetryAsync(() => replay ? Room<DeadLetters>().ReplayAsync(id) : Room<DeadLetters>().DropAsync(id));
         await SettleAsync();
     }
 
@@ -121,7 +122,7 @@ internal sealed partial class FlowBench
     {
         var now = Clock.Now;
         Clock.Now += JobRunner.Stuck;
-        await RetryAsync(() => runner.NudgeAsync());
+        await RetryAsync(() => Room<JobRunner>().NudgeAsync());
         Clock.Now = now;
         await SettleAsync();
     }
@@ -134,18 +135,18 @@ internal sealed partial class FlowBench
         foreach (var bucket in ids.Select(Keys.Bucket).Distinct())
         {
             BucketResult? result = null;
-            await RetryAsync(async () => result = await sweep.BucketAsync(bucket, Tiers(), now));
+            await RetryAsync(async () => result = await Room<DailySweep>().BucketAsync(bucket, Tiers(), now));
             buckets.Add(result!);
         }
-        await RetryAsync(() => sweep.FinishAsync(buckets, now));
+        await RetryAsync(() => Room<DailySweep>().FinishAsync(buckets, now));
         await SettleAsync();
     }
 
     private async Task SweepNowAsync(IEnumerable<string> ids)
     {
         var buckets = new List<BucketResult>();
-        foreach (var bucket in ids.Select(Keys.Bucket).Distinct()) buckets.Add(await sweep.BucketAsync(bucket, Tiers(), Now));
-        await sweep.FinishAsync(buckets, Now);
+        foreach (var bucket in ids.Select(Keys.Bucket).Distinct()) buckets.Add(await Room<DailySweep>().BucketAsync(bucket, Tiers(), Now));
+        await Room<DailySweep>().FinishAsync(buckets, Now);
     }
 
     private ValueTierThresholds Tiers() => ValueTierThresholds.Of(Enumerable.Repeat(("usd", 4900L), 10), Settings.Customers);

@@ -1,6 +1,7 @@
 using RetentionFunctions.Flows;
 using RetentionFunctions.Health;
 using RetentionFunctions.Intake;
+using RetentionFunctions.Jobs;
 using RetentionFunctions.Links;
 using RetentionFunctions.Storage;
 using RetentionFunctions.Tests.Support;
@@ -54,8 +55,8 @@ internal sealed partial class FlowBench
     private async Task TryAsync(InboxMessage message)
     {
         var attempts = tried.GetValueOrDefault(message.Id).Attempts + 1;
-        var done = await OnceAsync(() => processor.HandleAsync(message, attempts));
-        if (done is false && attempts >= InboxProcessor.MaxAttempts) done = await OnceAsync(() => processor.GiveUpAsync(message, attempts, "A planned fault."));
+        var done = await OnceAsync(() => Room<InboxProcessor>().HandleAsync(message, attempts));
+        if (done is false && attempts >= InboxProcessor.MaxAttempts) done = await OnceAsync(() => Room<InboxProcessor>().GiveUpAsync(message, attempts, "A planned fault."));
         if (done is true)
         {
             queue.Complete(message);
@@ -73,7 +74,7 @@ internal sealed partial class FlowBench
     private async Task LookAsync(string id, int version)
     {
         DateTimeOffset? next = null;
-        var done = await OnceAsync(async () => next = await flows.AdvanceAsync(RunId.Parse(id)));
+        var done = await OnceAsync(async () => next = await Room<FlowAdvance>().AdvanceAsync(RunId.Parse(id)));
         if (done is true) failed.Remove(id);
         else next = Now + Pause(failed[id] = failed.GetValueOrDefault(id) + 1);
         engine.Settle(id, version, next);
@@ -85,7 +86,7 @@ internal sealed partial class FlowBench
         var done = await OnceAsync(async () =>
         {
             await SweepNowAsync(Swept);
-            await nightly.StartAsync(DailySweep.Day(Now, Settings));
+            await Room<Nightly>().StartAsync(DailySweep.Day(Now, Settings));
         });
         if (done is true) failed.Remove("the sweep");
         nextSweep = done is true ? DailySweep.NextDue(Now, Settings) : Now + Pause(failed["the sweep"] = failed.GetValueOrDefault("the sweep") + 1);

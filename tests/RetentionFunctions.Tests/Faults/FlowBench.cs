@@ -1,18 +1,15 @@
 using System.Text;
 using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.DataProtection;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
-using RetentionFunctions.Customers;
 using RetentionFunctions.Email;
-using RetentionFunctions.Erasure;
 using RetentionFunctions.Flows;
-using RetentionFunctions.Health;
-using RetentionFunctions.Import;
-using RetentionFunctions.Insight;
 using RetentionFunctions.Intake;
-using RetentionFunctions.Jobs;
 using RetentionFunctions.Intake.App;
-using RetentionFunctions.Intake.Stripe;
+using RetentionFunctions.Jobs;
 using RetentionFunctions.Links;
 using RetentionFunctions.Settings;
 using RetentionFunctions.Storage;
@@ -34,19 +31,7 @@ internal sealed partial class FlowBench
     private readonly ITables stored;
     private readonly MemoryInbox queue = new();
     private readonly MemoryEngine engine;
-    private IInbox inbox = null!;
-    private InboxProcessor processor = null!;
-    private FlowAdvance flows = null!;
-    private DailySweep sweep = null!;
-    private LinkActions links = null!;
-    private FlowStop stop = null!;
-    private BodyStore bodies = null!;
-    private StripeMode mode = null!;
-    private JobRunner runner = null!;
-    private Nightly nightly = null!;
-    private CustomerErasure erasure = null!;
-    private DeadLetters letters = null!;
-    private Imports imports = null!;
+    private Lazy<IServiceProvider> rooms = null!;
     private FaultPlan plan = null!;
 
     public FlowBench(DateTimeOffset start, bool deduplicates = true, bool interleaved = false, ITables? over = null)
@@ -89,49 +74,29 @@ internal sealed partial class FlowBench
     /// <summary>What was handled to its end, each time that it was.</summary>
     public List<InboxMessage> Handled { get; } = [];
 
-    /// <summary>The jobs of the host, made anew with each composition of its rooms.</summary>
-    public Func<Rooms, IReadOnlyList<IJob>> Jobs { get; init; } = _ => [];
-
-    /// <summary>What jobs are made of.</summary>
-    internal sealed record Rooms(FaultPlan Plan, ITables Tables, IInbox Inbox, IFlowEngine Engine, BodyStore Bodies, StripeIntake Stripe, StripeHistory History, StripeMode Mode, RetentionSettings Settings, TimeProvider Clock);
+    /// <summary>Adds a host's other ports, which fail by a plan, and what of the product needs them; without it there are no jobs.</summary>
+    public Action<IServiceCollection, FaultPlan>? Adapters { get; init; }
 
     /// <summary>The host is started anew over what is stored, and from here on its ports fail as planned.</summary>
-    public void Compose(FaultPlan planned)
+    public void Compose(FaultPlan planned) => (plan, rooms) = (planned, new Lazy<IServiceProvider>(() => Composed(planned)));
+
+    private ServiceProvider Composed(FaultPlan plan)
     {
-        plan = planned;
-        var tables = new FaultyTables(stored, plan);
-        var faultyEngine = new FaultyFlowEngine(engine, plan);
-        inbox = new FaultyInbox(queue, plan);
-        bodies = new BodyStore(tables);
-        mode = new StripeMode(tables, Settings);
-        letters = new DeadLetters(tables, bodies, inbox);
-        var ties = new UserTies(tables);
-        var dispatch = new FlowDispatch(tables, faultyEngine, Settings, Clock);
-        var stripe = new StripeIntake(tables, bodies, ties, dispatch, Settings, Clock);
-        var history = new StripeHistory(tables, stripe, dispatch, new IntakeCounters(tables, Clock), Settings, Clock);
-        var jobs = Jobs(new Rooms(plan, tables, inbox, faultyEngine, bodies, stripe, history, mode, Settings, Clock));
-        runner = new JobRunner(tables, inbox, jobs, Clock, NullLogger<JobRunner>.Instance);
-        nightly = new Nightly(runner, jobs);
-        erasure = new CustomerErasure(tables, runner, Clock);
-        imports = new Imports(tables, bodies, runner, Settings, Clock);
-        processor = new InboxProcessor(bodies, letters, stripe, history, new AppIntake(tables, ties, dispatch, Settings), new MailIntake(tables, dispatch, new IntakeCounters(tables, Clock), Settings),
-            runner, Clock, NullLogger<InboxProcessor>.Instance);
-        var composer = new EmailComposer(Templates, Settings, new LinkBuilder(new LinkTokens(Protection, Clock), () => new Uri("https://links.example.com")));
-        var mailer = new FaultyMailer(Mailer, plan);
-        flows = new FlowAdvance(tables, mailer, composer, Settings, Clock, new ReviewSender(tables, mailer, composer, Reviews(tables), Settings, Clock));
-        sweep = new DailySweep(tables, dispatch, Settings, Clock, NullLogger<DailySweep>.Instance);
-        links = new LinkActions(tables, new FaultyBilling(Billing, plan), dispatch, Clock, Settings);
-        stop = new FlowStop(tables, faultyEngine, Clock);
+        var services = new ServiceCollection().AddSingleton(Settings).AddSingleton(Templates).AddSingleton<IDataProtectionProvider>(Protection)
+            .AddSingleton<TimeProvider>(Clock).AddSingleton(typeof(ILogger<>), typeof(NullLogger<>))
+            .AddSingleton<ITables>(new FaultyTables(stored, plan)).AddSingleton<IInbox>(new FaultyInbox(queue, plan)).AddSingleton<IFlowEngine>(new FaultyFlowEngine(engine, plan))
+            .AddSingleton<IMailer>(new FaultyMailer(Mailer, plan)).AddSingleton<IBilling>(new FaultyBilling(Billing, plan))
+            .AddWithoutDoors(_ => new Uri("https://links.example.com"));
+        if (Adapters is null) services.RemoveAll<IJob>();
+        else Adapters(services, plan);
+        return services.BuildServiceProvider();
     }
 
     /// <summary>What the page of a review shows of its e-mail.</summary>
-    public Task<MailRecord?> ReviewMailAsync(string occasion) => Reviews(rows).MailAsync(occasion);
+    public async Task<MailRecord?> ReviewMailAsync(string occasion) => (await rows.GetAsync<MailRecord>(Keys.ReviewMail(occasion)))?.Value;
 
-    private ReviewQueries Reviews(ITables tables)
-    {
-        var summaries = new SummaryQueries(tables, runner, Clock);
-        return new ReviewQueries(tables, new MetricsQueries(tables, Clock), new HealthQueries(tables, Settings, Clock), new CohortQueries(summaries), new FlowQueries(summaries, Settings), new ReviewActions(tables, Clock), Settings, Clock);
-    }
+    // Of the host as it stands: the next one has its own.
+    private T Room<T>() where T : notnull => rooms.Value.GetRequiredService<T>();
 
     /// <summary>What a user did or said; the same again is a copy.</summary>
     public AppEvent Item(string user, string? name, DateTimeOffset? at = null, string? traits = null) => new()
@@ -152,14 +117,14 @@ internal sealed partial class FlowBench
         {
             CustomerId = run.CustomerId, Purpose = purpose, Flow = run.Flow, Occasion = run.Occasion, Step = step, ExpiresAt = Now.AddDays(-1) + LinkTokens.Lifetime(purpose),
         };
-        await RetryAsync(() => press(links, claims));
+        await RetryAsync(() => press(Room<LinkActions>(), claims));
         await SettleAsync();
     }
 
     /// <summary>The founder stops a run, again where an error page came.</summary>
     public async Task StopAsync(RunId run)
     {
-        await RetryAsync(() => stop.StopAsync(run));
+        await RetryAsync(() => Room<FlowStop>().StopAsync(run));
         await SettleAsync();
     }
 
@@ -184,10 +149,10 @@ internal sealed partial class FlowBench
     }
 
     /// <summary>One look at a run, as the engine asks for it.</summary>
-    public Task<DateTimeOffset?> AdvanceRunAsync(RunId run) => flows.AdvanceAsync(run);
+    public Task<DateTimeOffset?> AdvanceRunAsync(RunId run) => Room<FlowAdvance>().AdvanceAsync(run);
 
     /// <summary>One message is handled, beside the queue.</summary>
-    public Task HandleAsync(InboxMessage message) => RetryAsync(() => processor.HandleAsync(message, 1));
+    public Task HandleAsync(InboxMessage message) => RetryAsync(() => Room<InboxProcessor>().HandleAsync(message, 1));
 
     public async Task<List<Run>> RunsAsync(string customer) => await rows.ListAsync<Run>(Keys.Runs(customer));
 
@@ -223,14 +188,14 @@ internal sealed partial class FlowBench
         {
             if (queue.Take() is { } message)
             {
-                await RetryAsync(() => processor.HandleAsync(message, 1));
+                await RetryAsync(() => Room<InboxProcessor>().HandleAsync(message, 1));
                 queue.Complete(message);
                 Handled.Add(message);
             }
             else if (engine.TakeDue() is var (id, version))
             {
                 DateTimeOffset? next = null;
-                await RetryAsync(async () => next = await flows.AdvanceAsync(RunId.Parse(id)));
+                await RetryAsync(async () => next = await Room<FlowAdvance>().AdvanceAsync(RunId.Parse(id)));
                 engine.Settle(id, version, next);
             }
             else
@@ -271,156 +236,4 @@ internal sealed partial class FlowBench
         Deaths++;
         Compose(Reborn());
     }
-}
-
-/// <summary>Tables over which others come in between, before and after each call.</summary>
-internal sealed class InterleavedTables(ITables inner) : ITables
-{
-    public async Task<Row?> GetAsync(RowKey key, CancellationToken cancel = default)
-    {
-        await Task.Yield();
-        var row = await inner.GetAsync(key, cancel);
-        await Task.Yield();
-        return row;
-    }
-
-    public async IAsyncEnumerable<Row> QueryAsync(KeyRange range, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancel = default)
-    {
-        await Task.Yield();
-        await foreach (var row in inner.QueryAsync(range, cancel))
-        {
-            yield return row;
-            await Task.Yield();
-        }
-    }
-
-    public IAsyncEnumerable<Row> ScanAsync(RowKey? after = null, CancellationToken cancel = default) => inner.ScanAsync(after, cancel);
-
-    public async Task<IReadOnlyList<string>> BucketsInUseAsync(CancellationToken cancel = default)
-    {
-        await Task.Yield();
-        return await inner.BucketsInUseAsync(cancel);
-    }
-
-    public async Task<bool> TryCommitAsync(string partition, IReadOnlyList<Write> writes, CancellationToken cancel = default)
-    {
-        await Task.Yield();
-        var done = await inner.TryCommitAsync(partition, writes, cancel);
-        await Task.Yield();
-        return done;
-    }
-}
-
-/// <summary>An inbox in memory: one after another, a queued id once.</summary>
-internal sealed class MemoryInbox : IInbox
-{
-    private readonly List<InboxMessage> waiting = [];
-
-    public Task EnqueueAsync(IReadOnlyList<InboxMessage> messages, CancellationToken cancel = default)
-    {
-        waiting.AddRange(messages.Where(m => waiting.All(w => w.Id != m.Id)));
-        return Task.CompletedTask;
-    }
-
-    public InboxMessage? Take() => waiting.FirstOrDefault();
-
-    /// <summary>The first of each session.</summary>
-    public IReadOnlyList<InboxMessage> Heads() => [.. waiting.DistinctBy(m => m.Session)];
-
-    public void Complete(InboxMessage message) => waiting.Remove(message);
-}
-
-/// <summary>The due table of the local host, in memory.</summary>
-internal sealed class MemoryEngine(TimeProvider clock) : IFlowEngine
-{
-    private readonly SortedDictionary<string, (DateTimeOffset At, int Version)> due = new(StringComparer.Ordinal);
-    private int version;
-
-    public DateTimeOffset? Next => due.Count == 0 ? null : due.Values.Min(d => d.At);
-
-    public Task StartAsync(RunId run, CancellationToken cancel = default)
-    {
-        due.TryAdd(run.ToString(), (clock.GetUtcNow(), ++version));
-        return Task.CompletedTask;
-    }
-
-    public Task WakeAsync(RunId run, CancellationToken cancel = default)
-    {
-        var now = clock.GetUtcNow();
-        due[run.ToString()] = (due.TryGetValue(run.ToString(), out var known) && known.At < now ? known.At : now, ++version);
-        return Task.CompletedTask;
-    }
-
-    public (string Id, int Version)? TakeDue()
-    {
-        foreach (var (id, at) in due)
-            if (at.At <= clock.GetUtcNow()) return (id, at.Version);
-        return null;
-    }
-
-    public IReadOnlyList<(string Id, int Version)> AllDue() => [.. due.Where(d => d.Value.At <= clock.GetUtcNow()).Select(d => (d.Key, d.Value.Version))];
-
-    public void Settle(string id, int taken, DateTimeOffset? next)
-    {
-        if (due[id].Version != taken) return;
-        if (next is { } at) due[id] = (at, taken);
-        else due.Remove(id);
-    }
-}
-
-/// <summary>A provider in memory: one that delivers an id once, like the outbox, or one that delivers whatever it is given, like SendGrid.</summary>
-internal sealed class MemoryMailer(TimeProvider clock, bool deduplicates) : IMailer
-{
-    private readonly Lock gate = new();
-
-    public bool Deduplicates => deduplicates;
-
-    /// <summary>What reached the customer.</summary>
-    public List<(DateTimeOffset At, string Id, string To, string Subject)> Delivered { get; } = [];
-
-    public Task<MailOutcome> SendAsync(OutgoingEmail email, CancellationToken cancel = default)
-    {
-        lock (gate)
-        {
-            if (!deduplicates || Delivered.All(d => d.Id != email.Id)) Delivered.Add((clock.GetUtcNow(), email.Id, email.To.Address, email.Subject));
-            return Task.FromResult<MailOutcome>(new MailOutcome.Accepted(email.Id));
-        }
-    }
-}
-
-/// <summary>Billing that does a thing once per key, as Stripe does, and remembers what it did.</summary>
-internal sealed class MemoryBilling : IBilling
-{
-    private readonly HashSet<string> keys = new(StringComparer.Ordinal);
-
-    public List<string> Did { get; } = [];
-
-    public Task<BillingResult> PauseAsync(string customerId, string subscriptionId, DateTimeOffset resumesAt, string idempotencyKey, CancellationToken cancel = default) =>
-        DoAsync($"pause {subscriptionId} until {resumesAt:yyyy-MM-dd}", idempotencyKey);
-
-    public Task<BillingResult> ResumeAsync(string customerId, string subscriptionId, string idempotencyKey, CancellationToken cancel = default) =>
-        DoAsync($"resume {subscriptionId}", idempotencyKey);
-
-    public Task<Uri> PaymentPageAsync(string customerId, string? invoiceId, Uri returnUrl, CancellationToken cancel = default) => Task.FromResult(new Uri($"https://pay.example.com/{invoiceId}"));
-
-    private Task<BillingResult> DoAsync(string what, string key)
-    {
-        if (keys.Add(key)) Did.Add(what);
-        return Task.FromResult<BillingResult>(new BillingResult.Done());
-    }
-}
-
-/// <summary>Billing that fails as planned: the request never arrived, or its answer never came back.</summary>
-internal sealed class FaultyBilling(IBilling inner, FaultPlan plan) : IBilling
-{
-    public Task<BillingResult> PauseAsync(string customerId, string subscriptionId, DateTimeOffset resumesAt, string idempotencyKey, CancellationToken cancel = default) =>
-        CallAsync("IBilling.Pause", () => inner.PauseAsync(customerId, subscriptionId, resumesAt, idempotencyKey, cancel));
-
-    public Task<BillingResult> ResumeAsync(string customerId, string subscriptionId, string idempotencyKey, CancellationToken cancel = default) =>
-        CallAsync("IBilling.Resume", () => inner.ResumeAsync(customerId, subscriptionId, idempotencyKey, cancel));
-
-    public Task<Uri> PaymentPageAsync(string customerId, string? invoiceId, Uri returnUrl, CancellationToken cancel = default) =>
-        CallAsync("IBilling.PaymentPage", () => inner.PaymentPageAsync(customerId, invoiceId, returnUrl, cancel));
-
-    private Task<T> CallAsync<T>(string name, Func<Task<T>> call) => plan.CallAsync(name, call, what => new TransientBillingException(what));
 }

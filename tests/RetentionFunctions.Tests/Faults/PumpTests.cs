@@ -18,7 +18,7 @@ public class PumpTests
     [InlineData(320, 64, 4)]
     [InlineData(100_000, 64, 9)]
     public void The_pump_leaves_the_machine_to_the_doors_only_while_more_comes_in_than_it_handles_and_never_altogether(long cameIn, int handled, double rest) =>
-        Assert.Equal(rest, RetentionFunctions.Local.LocalPump.Rest(cameIn, handled));
+        Assert.Equal(rest, RetentionFunctions.Local.InboxDrain.Rest(cameIn, handled));
 
     [Fact]
     public async Task A_message_that_can_neither_be_handled_nor_be_kept_as_a_dead_letter_waits_alone_and_is_not_lost()

@@ -162,6 +162,27 @@ public sealed class ImportStories
     }
 
     [Fact]
+    public async Task A_file_of_which_only_a_part_was_kept_is_not_written_as_if_it_were_whole()
+    {
+        await using var host = await TestHost.StartAsync("2026-04-01T00:00:00Z");
+        var (imports, tables) = (host.Services.GetRequiredService<Imports>(), host.Services.GetRequiredService<ITables>());
+        // Rows as long as chunks are multiples of.
+        var file = "customer_id,country,nam\n" + string.Concat(Enumerable.Range(1000, 5000).Select(n => $"cus_{n},DE,Ada Lovelac\n"));
+        var (_, kept) = (await imports.KeepAsync(Encoding.UTF8.GetBytes(file))).GetValueOrDefault();
+        // The host died, or whoever uploads went away, before the last of it was kept; what is there ends with a whole row.
+        var last = new RowKey("", "");
+        await foreach (var row in tables.QueryAsync(Keys.BodyChunks(Imports.BodyOf(kept.Id)))) last = row.At;
+        await tables.DeleteAsync(last);
+        Assert.Equal(ImportStart.Begun, await imports.StartAsync(kept.Id));
+        await host.SettleAsync();
+        Assert.Contains("or not all of it", (await host.Services.GetRequiredService<JobRunner>().StateAsync("import"))!.Failed);
+        Assert.Equal(HttpStatusCode.NotFound, (await host.Http.GetAsync("/api/v1/customers/cus_1000")).StatusCode);
+        // The same file once more is whole again.
+        await ImportAsync(host, file);
+        Assert.Equal(HttpStatusCode.OK, (await host.Http.GetAsync("/api/v1/customers/cus_1000")).StatusCode);
+    }
+
+    [Fact]
     public async Task A_file_that_is_too_large_is_refused_before_it_is_read()
     {
         await using var host = await TestHost.StartAsync("2026-04-01T00:00:00Z");

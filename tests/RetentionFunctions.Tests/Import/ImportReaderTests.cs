@@ -112,6 +112,8 @@ public sealed class ImportReaderTests
         { "c1,s1,active,5,usd,month,1,2026-01-01,,,a@example.com\nc2,s1,active,5,usd,month,1,2026-01-01,,,", "row 3, column subscription_id: 's1' is the subscription of another customer in row 2" },
         { "c1,s1,active,5,usd,month,1,2026-01-01,,,\nc1,s1,active,6,usd,month,1,2026-01-01,,,", "row 3: the subscription 's1' begins at the same time in row 2" },
         { "c1,s1,canceled,5,usd,month,1,2026-01-01,,2026-02-01,\nc1,s1,active,6,usd,month,1,2026-03-01,,,", "row 2: the subscription 's1' ends here and goes on in row 3" },
+        { "c1,s1,active,999999999999,usd,month,1000000,2026-01-01,,,", "row 2, column amount: is with its quantity more than can be money" },
+        { "c1,s1,active,999999999999,usd,month,50000,2026-01-01,,,", "row 2, column amount: is with its quantity more than can be money" },
         { "c1,s1,active,5,usd,month,1,2026-01-01,,,a@b\"c", "row 2: a quote stands inside of a cell" },
     };
 
@@ -121,6 +123,14 @@ public sealed class ImportReaderTests
         var read = Read("customer_id,subscription_id,status,amount,currency,interval,quantity,started,from,ended,email\n" + rows);
         Assert.Contains(read.Problems, p => p.ToString().StartsWith(said, StringComparison.Ordinal));
         Assert.False(read.IsSound);
+    }
+
+    [Fact]
+    public void A_period_of_more_intervals_than_any_has_is_a_mistake_and_not_another_number()
+    {
+        const string Header = "customer_id,amount,currency,interval,interval_count,started\n";
+        Assert.Equal(500, Read(Header + "c1,60.00,usd,3 months,4,2026-01-01\n").Mrr["usd"]);
+        Assert.Equal("row 2, column interval_count: makes a period of 3000000000 times the interval; 3000 are the most", Said(Encoding.UTF8.GetBytes(Header + "c1,60.00,usd,1000 quarter,1000000,2026-01-01\n")));
     }
 
     [Fact]

@@ -118,6 +118,8 @@ public class ConversionTests
     [InlineData("""{ "currency": "usd", "rates": [ { "currency": "eur", "from": "2026-01-01", "rate": 1.1 }, { "currency": "eur", "from": "2026-01-01", "rate": 1.2 } ] }""", "Insight:Rates:1:From", "two rates of 'eur' from 2026-01-01")]
     [InlineData("""{ "currency": "usd", "rates": [ { "currency": "eur", "from": "soon", "rate": 1.1 } ] }""", "Insight:Rates:0:From", "soon")]
     [InlineData("""{ "currency": "usd", "rates": [ { "currency": "eur", "rate": 1.1 } ] }""", "Insight:Rates:0:From", "")]
+    [InlineData("""{ "currency": "usd", "rates": [ { "from": "2026-01-01", "rate": 1.1 } ] }""", "Insight:Rates:0:Currency", "")]
+    [InlineData("""{ "currency": "usd", "rates": [ { "currency": "eur", "from": "2026-01-01" } ] }""", "Insight:Rates:0:Rate", "")]
     public void A_wrong_rate_stops_the_start_and_names_its_key(string insight, string key, string words)
     {
         var problem = Given.Problems($$"""{ "insight": {{insight}} }""")[0];

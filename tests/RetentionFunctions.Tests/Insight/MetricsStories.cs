@@ -70,6 +70,8 @@ public class MetricsStories
 
     [Theory]
     [InlineData("from=2026-13", "from is a month such as 2026-01, not '2026-13'.")]
+    [InlineData("from=0001-01&to=0001-02", "to is a month such as 2026-01, not '0001-02'.")]
+    [InlineData("to=9999-12", "to is a month such as 2026-01, not '9999-12'.")]
     [InlineData("to=yesterday", "to is a month such as 2026-01, not 'yesterday'.")]
     [InlineData("from=2026-03&to=2026-02", "from (2026-03) is after to (2026-02).")]
     [InlineData("from=1990-01&to=2026-02", "At most 120 months at once.")]

@@ -187,7 +187,7 @@ public sealed class ReviewTests
         foreach (var sweep in (SweepResult[])[Sweep(7, 1_000_000, 100, new() { Customers = 110, MovedDown = 50 }), Sweep(3, 1, 1, new() { MovedDown = 2 }), Sweep(0, 980_000, 98, new() { Customers = 108, Wau = 60, FailedPayments = 1, MovedDown = 3, MovedUp = 4 })])
             await tables.UpsertAsync(Keys.SweepOf(DateOnly.FromDateTime(sweep.At.UtcDateTime)), sweep);
         await Sender(tables, mailer, new StandingClock(Monday)).AdvanceAsync(FounderMail.RunOf("2026-03-02"));
-        Assert.Equal("Papertrail this week: MRR $9,800 (−$200), 98 paying (−2), WAU 60 of 108, 5 moved down, 4 up, 1 failed payment", Assert.Single(mailer.Taken).Subject);
+        Assert.Equal("Papertrail this week: MRR $9,800 (−$200), 98 paying (−2), WAU 60 of 108, 5 moved down, 4 up, 1 customer with a failed payment", Assert.Single(mailer.Taken).Subject);
     }
 
     // What is in the tables when a host died after its first write.

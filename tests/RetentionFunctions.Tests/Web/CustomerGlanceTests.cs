@@ -18,6 +18,7 @@ public class CustomerGlanceTests
     [InlineData(typeof(GlanceSubscription), typeof(Subscription))]
     [InlineData(typeof(GlanceSnapshot), typeof(SubscriptionSnapshot))]
     [InlineData(typeof(RunGlance), typeof(Run))]
+    [InlineData(typeof(RunStanding), typeof(Run))]
     public void Whatever_is_read_of_a_row_is_called_as_the_row_calls_it(Type part, Type whole)
     {
         var stored = part.GetProperties().Where(p => !p.IsDefined(typeof(JsonIgnoreAttribute), inherit: false)).Select(p => p.Name).ToList();

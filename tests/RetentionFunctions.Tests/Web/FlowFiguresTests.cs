@@ -1,5 +1,6 @@
 using System.Net;
 using RetentionFunctions.Flows;
+using RetentionFunctions.Insight;
 using RetentionFunctions.Web;
 
 namespace RetentionFunctions.Tests.Web;
@@ -50,7 +51,7 @@ public class FlowFiguresTests
     [Fact]
     public void A_flow_that_left_the_settings_is_still_told_by_its_runs()
     {
-        var flows = FlowFigures.Of(new Dictionary<string, FlowDefinition> { ["dunning"] = Dunning }, [SampleRows.Run("a", "old-flow")]);
+        var flows = FlowFigures.Of(new Dictionary<string, FlowDefinition> { ["dunning"] = Dunning }, FlowTally.OfRuns([SampleRows.Run("a", "old-flow")]));
         Assert.Equal(["dunning", "old-flow"], flows.Select(f => f.Name));
         Assert.Null(flows[1].Definition);
         Assert.Equal(6, flows[1].Places.Count);
@@ -76,5 +77,5 @@ public class FlowFiguresTests
         Assert.Contains("Everything is at its default", await host.Client.GetStringAsync("/settings?show=changed"));
     }
 
-    private static FlowFigures One(params Run[] runs) => FlowFigures.Of(new Dictionary<string, FlowDefinition> { ["dunning"] = Dunning }, runs).Single();
+    private static FlowFigures One(params Run[] runs) => FlowFigures.Of(new Dictionary<string, FlowDefinition> { ["dunning"] = Dunning }, FlowTally.OfRuns(runs)).Single();
 }

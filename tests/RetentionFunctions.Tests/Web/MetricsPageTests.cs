@@ -30,7 +30,7 @@ public class MetricsPageTests
         var january = WebUtility.HtmlDecode(await host.Http.GetStringAsync("/metrics?month=2026-01"));
         Assert.Contains("<h2 id=\"month\">January 2026", january);
         Assert.Contains("lost ÷ customers at the start: 0 ÷ 0", january);
-        Assert.Contains("left in 30 days ÷ there before or joined: 1 ÷ 3", WebUtility.HtmlDecode(await host.Http.GetStringAsync("/metrics?formula=stripe")));
+        Assert.Contains("left in the last 30 days ÷ (customers 30 days before the end + joined since): 1 ÷ 3", WebUtility.HtmlDecode(await host.Http.GetStringAsync("/metrics?formula=stripe")));
         Assert.Equal(HttpStatusCode.BadRequest, (await host.Http.GetAsync("/metrics?formula=x")).StatusCode);
     }
 

@@ -1,13 +1,11 @@
 using System.Text;
 using System.Text.RegularExpressions;
-using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.DependencyInjection;
 using RetentionFunctions.Backup;
 using RetentionFunctions.Email;
 using RetentionFunctions.Erasure;
 using RetentionFunctions.Flows;
 using RetentionFunctions.History;
-using RetentionFunctions.Import;
-using RetentionFunctions.Insight;
 using RetentionFunctions.Jobs;
 using RetentionFunctions.Local.Sandbox;
 using RetentionFunctions.Storage;
@@ -23,7 +21,7 @@ internal sealed partial class World
 {
     public World(bool deduplicates = true, bool together = false)
     {
-        Bench = new FlowBench(FlowStory.SignUp, deduplicates) { Jobs = Jobs, Together = together };
+        Bench = new FlowBench(FlowStory.SignUp, deduplicates) { Adapters = Adapters, Together = together };
         Stripe = new ListedStripe(new SandboxStripe(new SandboxOptions()), Bench.Clock) { PageSize = 2 };
         // Once more, now with the jobs.
         Bench.Compose(FaultPlan.None());
@@ -39,20 +37,10 @@ internal sealed partial class World
 
     public HashSet<string> Erased { get; } = [];
 
-    private IReadOnlyList<IJob> Jobs(FlowBench.Rooms rooms)
+    private void Adapters(IServiceCollection services, FaultPlan plan)
     {
-        var stripe = new FaultyBillingHistory(Stripe, rooms.Plan);
-        var backups = new FaultyBackupStore(Backups, rooms.Plan);
-        return
-        [
-            new Backfill(stripe, rooms.Inbox, rooms.Bodies, rooms.Stripe, rooms.Mode, rooms.Settings, rooms.Clock),
-            new Reconcile(stripe, rooms.Inbox, rooms.Bodies, rooms.Stripe, rooms.History, rooms.Mode, rooms.Tables, rooms.Clock, NullLogger<Reconcile>.Instance),
-            new EraseJob(rooms.Tables, [new FaultyPersonalData(Erased, rooms.Plan)]),
-            new ReviewJob(rooms.Tables, rooms.Engine, rooms.Settings, rooms.Clock),
-            new SummaryJob(rooms.Tables, [new CohortSummary(rooms.Settings), new RecoverySummary(rooms.Settings), new FlowsSummary(rooms.Settings)]),
-            new ImportJob(rooms.Tables, rooms.Bodies, rooms.Inbox, rooms.Settings, rooms.Clock),
-            new BackupJob(rooms.Tables, backups, rooms.Settings, rooms.Clock), new RestoreJob(rooms.Tables, backups, new Backups(backups)),
-        ];
+        services.AddSingleton<IBillingHistory>(new FaultyBillingHistory(Stripe, plan)).AddSingleton<IPersonalData>(new FaultyPersonalData(Erased, plan));
+        services.AddSingleton<IBackupStore>(new FaultyBackupStore(Backups, plan)).AddSingleton<Backups>().AddSingleton<IJob, BackupJob>().AddSingleton<IJob, RestoreJob>();
     }
 
     /// <summary>How it all ended: every row, and all that was done outside.</summary>
