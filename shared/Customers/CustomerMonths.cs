@@ -8,7 +8,7 @@ namespace RetentionFunctions.Customers;
 public static class CustomerMonths
 {
     /// <summary>Counted up when what a cell, or <see cref="Customer.FirstPlan"/>, says changes: the sweep then derives every customer once more.</summary>
-    public const int Version = 2;
+    public const int Version = 3;
 
     /// <summary>Whether a customer's row is of before there were months, or of before these.</summary>
     public static bool AreMissing(Customer customer) => customer.MonthsVersion < Version && customer.Subscriptions.Count > 0;

@@ -130,7 +130,7 @@ internal sealed partial class FlowBench
     private ReviewQueries Reviews(ITables tables)
     {
         var summaries = new SummaryQueries(tables, runner, Clock);
-        return new ReviewQueries(tables, new MetricsQueries(tables, Clock), new HealthQueries(tables, Settings, Clock), new CohortQueries(summaries), new FlowQueries(summaries, Settings), new ReviewActions(tables, Clock), Settings, Clock);
+        return new ReviewQueries(tables, new MetricsQueries(tables, Clock), new HealthQueries(tables, Settings, Clock), new CohortQueries(summaries), new FlowQueries(summaries, Settings), summaries, new ReviewActions(tables, Clock), Settings, Clock);
     }
 
     /// <summary>What a user did or said; the same again is a copy.</summary>
