@@ -82,7 +82,6 @@ public static class CustomerMonths
                 MrrExpansion = Sum(MovementKind.Expansion),
                 MrrContraction = Sum(MovementKind.Contraction),
                 MrrChurned = Sum(MovementKind.Churned),
-                MrrInvoluntary = own.Where(m => m.Involuntary).Sum(m => m.Amount),
                 MrrReactivation = Sum(MovementKind.Reactivation),
                 MrrPaused = Sum(MovementKind.Paused),
                 MrrResumed = Sum(MovementKind.Resumed),

@@ -28,8 +28,8 @@ internal sealed record FailedInvoice(string Currency, long Due, DateTimeOffset F
 internal sealed record Moved(DateTimeOffset At, string Kind, long Amount);
 
 /// <summary>
-/// A second opinion on every figure: slow, naive, written from docs/definitions.md alone, and sharing no code with what it judges. It keeps nothing and adds up nothing: it goes through all that was
-/// said for each question.
+/// A second opinion on every figure: slow, naive, written from docs/definitions.md alone, and sharing no code with what it judges. It adds up nothing beforehand: it goes through all that was
+/// said for each question, and only remembers the answers that it gave.
 /// </summary>
 internal sealed class ReferenceBooks(IReadOnlyCollection<Said> said, DateTimeOffset now)
 {
@@ -40,7 +40,10 @@ internal sealed class ReferenceBooks(IReadOnlyCollection<Said> said, DateTimeOff
     // Each question is asked many times: of each subscription its own words, in order of time.
     private readonly Dictionary<string, ILookup<string, Said>> customers = said.GroupBy(s => s.Customer).ToDictionary(c => c.Key, c => c.OrderBy(s => s.At).ToLookup(s => s.Subscription));
 
-    public IEnumerable<string> Currencies => said.Where(s => customers.Keys.Any(c => FirstPaid(c, s.Currency) is not null)).Select(s => s.Currency).Distinct().Order(StringComparer.Ordinal);
+    private readonly Dictionary<(string Customer, string Currency), IReadOnlyList<Moved>> movements = [];
+    private readonly Dictionary<(string Customer, string Currency), DateTimeOffset?> firstPaid = [];
+
+    public IEnumerable<string> Currencies => said.Select(s => s.Currency).Distinct().Where(currency => customers.Keys.Any(c => FirstPaid(c, currency) is not null)).Order(StringComparer.Ordinal);
 
     /// <summary>The first moments of all months from the first payment in a currency until now.</summary>
     public IEnumerable<DateTimeOffset> Months(string currency)
@@ -99,7 +102,13 @@ internal sealed class ReferenceBooks(IReadOnlyCollection<Said> said, DateTimeOff
     }
 
     /// <summary>All changes of a customer's MRR in a currency, in order of time: what each moment says against the moment before it.</summary>
-    public IEnumerable<Moved> Movements(string customer, string currency)
+    public IReadOnlyList<Moved> Movements(string customer, string currency)
+    {
+        if (!movements.TryGetValue((customer, currency), out var known)) movements[(customer, currency)] = known = [.. Moved(customer, currency)];
+        return known;
+    }
+
+    private IEnumerable<Moved> Moved(string customer, string currency)
     {
         var paidOnce = false;
         foreach (var at in Moments(customer))
@@ -131,7 +140,13 @@ internal sealed class ReferenceBooks(IReadOnlyCollection<Said> said, DateTimeOff
         }
     }
 
-    private DateTimeOffset? FirstPaid(string customer, string currency) => Moments(customer).Where(at => Mrr(customer, currency, at) > 0).Select(at => (DateTimeOffset?)at).Min();
+    private DateTimeOffset? FirstPaid(string customer, string currency)
+    {
+        if (!firstPaid.TryGetValue((customer, currency), out var known)) firstPaid[(customer, currency)] = known = FirstOf(customer, currency);
+        return known;
+    }
+
+    private DateTimeOffset? FirstOf(string customer, string currency) => Moments(customer).Where(at => Mrr(customer, currency, at) > 0).Select(at => (DateTimeOffset?)at).Min();
 
     private DateTimeOffset? JoinedAt(string customer, string currency, DateTimeOffset from, DateTimeOffset to) =>
         Moments(customer).Where(at => at >= from && at < to && IsCustomer(customer, currency, at)).Select(at => (DateTimeOffset?)at).Min();
