@@ -48,7 +48,8 @@ public static class Composition
         services.AddSingleton<BodyStore>().AddSingleton<DeadLetters>().AddSingleton<IntakeCounters>().AddSingleton<StripeMode>();
         services.AddSingleton<UserTies>().AddSingleton<StripeIntake>().AddSingleton<StripeHistory>().AddSingleton<AppIntake>().AddSingleton<MailIntake>().AddSingleton<InboxProcessor>();
         services.AddSingleton<JobRunner>().AddSingleton<Nightly>().AddSingleton<IJob, Backfill>().AddSingleton<IJob, Reconcile>().AddSingleton<IJob, EraseJob>().AddSingleton<IJob, ReviewJob>().AddSingleton<CustomerErasure>();
-        services.AddSingleton<IJob, SummaryJob>().AddSingleton<ISummary, CohortSummary>().AddSingleton<ISummary, RecoverySummary>().AddSingleton<ISummary, FlowsSummary>();
+        services.AddSingleton<IJob, SummaryJob>().AddSingleton<ISummary, CohortSummary>();
+        services.AddSingleton<ISummary, RecoverySummary>().AddSingleton<ISummary, FlowsSummary>().AddSingleton<ISummary, LeavingSummary>();
         services.AddSingleton<IJob, ImportJob>();
         services.AddSingleton<FlowDispatch>().AddSingleton<FlowAdvance>().AddSingleton<FlowStop>().AddSingleton<DailySweep>();
         services.AddSingleton<IOtherRuns, ReviewSender>();

@@ -8,7 +8,7 @@ namespace RetentionFunctions.Customers;
 public static class CustomerMonths
 {
     /// <summary>Counted up when what a cell, or <see cref="Customer.FirstPlan"/>, says changes: the sweep then derives every customer once more.</summary>
-    public const int Version = 2;
+    public const int Version = 3;
 
     /// <summary>Whether a customer's row is of before there were months, or of before these.</summary>
     public static bool AreMissing(Customer customer) => customer.MonthsVersion < Version && customer.Subscriptions.Count > 0;
@@ -82,7 +82,6 @@ public static class CustomerMonths
                 MrrExpansion = Sum(MovementKind.Expansion),
                 MrrContraction = Sum(MovementKind.Contraction),
                 MrrChurned = Sum(MovementKind.Churned),
-                MrrInvoluntary = own.Where(m => m.Involuntary).Sum(m => m.Amount),
                 MrrReactivation = Sum(MovementKind.Reactivation),
                 MrrPaused = Sum(MovementKind.Paused),
                 MrrResumed = Sum(MovementKind.Resumed),

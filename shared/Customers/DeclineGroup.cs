@@ -80,20 +80,21 @@ public static class DeclineGroups
 
     /// <summary>
     /// The group of an invoice's first failed attempt, from all failures of its customer, in any order: those that name it or its payment, and where none does (since basil) those of its amount within
-    /// a day of it; of these the first attempt's, and the first that has a reason. An invoice of which only the bank's wish for a confirmation is known is of that group.
+    /// a day of it; of these the first attempt's, and the first that has a reason. Where the bank wished for a confirmation, and nothing failed at that attempt, it is of that group.
     /// </summary>
     public static DeclineGroup OfFirst(Invoice invoice, IEnumerable<PaymentFailure> failures)
     {
         var own = failures.Where(f => f.InvoiceId == invoice.Id || (f.PaymentIntentId is not null && f.PaymentIntentId == invoice.PaymentIntentId)).ToList();
-        if (own.Count == 0 && (invoice.FirstFailedAt ?? invoice.ActionRequiredAt) is { } failed)
+        // Which of the two was the first attempt; what fails days after a wish for a confirmation is another.
+        var asked = invoice.ActionRequiredAt is { } wish && !(invoice.FirstFailedAt < wish) ? invoice.ActionRequiredAt : null;
+        if (own.Count == 0 && (asked ?? invoice.FirstFailedAt) is { } failed)
             own = [.. failures.Where(f => f.InvoiceId is null && f.Amount == invoice.Latest?.AmountDue && f.Currency == invoice.Latest.Currency && (f.At - failed).Duration() < TimeSpan.FromDays(1))];
-        if (own.Count > 0)
+        if (own.Count > 0 && own.Min(f => f.At) is var first && !(first - asked > FirstAttempt))
         {
-            var first = own.Min(f => f.At);
             var groups = own.Where(f => f.At - first <= FirstAttempt).Select(f => (f.At, HasReason: f.DeclineCode is not null, Group: Of(f.Code, f.DeclineCode)))
                 .Where(f => f.Group != DeclineGroup.Unknown).OrderByDescending(f => f.HasReason).ThenBy(f => f.At).ThenBy(f => f.Group).ToList();
             if (groups.Count > 0) return groups[0].Group;
         }
-        return invoice.FirstFailedAt is null && invoice.ActionRequiredAt is not null ? DeclineGroup.AuthenticationRequired : DeclineGroup.Unknown;
+        return asked is null ? DeclineGroup.Unknown : DeclineGroup.AuthenticationRequired;
     }
 }

@@ -62,10 +62,6 @@ public readonly record struct MonthCell
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public long MrrChurned { get; init; }
 
-    /// <summary>Of <see cref="MrrChurned"/> and <see cref="MrrContraction"/>, what went because payments failed.</summary>
-    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
-    public long MrrInvoluntary { get; init; }
-
     /// <summary>Above 0 again after having churned.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public long MrrReactivation { get; init; }
@@ -116,7 +112,6 @@ public readonly record struct MonthCell
         MrrExpansion = a.MrrExpansion + b.MrrExpansion,
         MrrContraction = a.MrrContraction + b.MrrContraction,
         MrrChurned = a.MrrChurned + b.MrrChurned,
-        MrrInvoluntary = a.MrrInvoluntary + b.MrrInvoluntary,
         MrrReactivation = a.MrrReactivation + b.MrrReactivation,
         MrrPaused = a.MrrPaused + b.MrrPaused,
         MrrResumed = a.MrrResumed + b.MrrResumed,
@@ -140,7 +135,6 @@ public readonly record struct MonthCell
         MrrExpansion = -a.MrrExpansion,
         MrrContraction = -a.MrrContraction,
         MrrChurned = -a.MrrChurned,
-        MrrInvoluntary = -a.MrrInvoluntary,
         MrrReactivation = -a.MrrReactivation,
         MrrPaused = -a.MrrPaused,
         MrrResumed = -a.MrrResumed,

@@ -44,6 +44,8 @@ public static class MrrLedger
 
             var delta = after - before;
             if (delta == 0) continue;
+            // Whoever has a paused subscription is a customer still: nobody churned who could come back, and losing another one is losing one of two.
+            var stays = paused.Keys.Any(t => t.At(at)?.State == SubscriptionState.Paused);
             yield return new Movement(at, Kind(), delta, currency, after) { Involuntary = delta < 0 && involuntary };
             before = after;
             paidOnce = true;
@@ -52,10 +54,10 @@ public static class MrrLedger
             {
                 (true, 0, _) when !paidOnce => MovementKind.New,
                 (true, _, _) when resuming => MovementKind.Resumed,
-                (true, 0, _) => MovementKind.Reactivation,
+                (true, 0, _) when !stays => MovementKind.Reactivation,
                 (true, _, _) => MovementKind.Expansion,
                 (false, _, _) when pausing => MovementKind.Paused,
-                (false, _, 0) => MovementKind.Churned,
+                (false, _, 0) when !stays => MovementKind.Churned,
                 _ => MovementKind.Contraction,
             };
         }

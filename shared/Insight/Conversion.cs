@@ -52,7 +52,6 @@ public sealed record Conversion(IReadOnlyList<ConvertedMonth> Months, IReadOnlyL
             MrrExpansion = Sum(p => p.Cell.MrrExpansion, Rate),
             MrrContraction = Sum(p => p.Cell.MrrContraction, Rate),
             MrrChurned = Sum(p => p.Cell.MrrChurned, Rate),
-            MrrInvoluntary = Sum(p => p.Cell.MrrInvoluntary, Rate),
             MrrReactivation = Sum(p => p.Cell.MrrReactivation, Rate),
             MrrPaused = Sum(p => p.Cell.MrrPaused, Rate),
             MrrResumed = Sum(p => p.Cell.MrrResumed, Rate),

@@ -78,6 +78,9 @@ public sealed record JobState
     /// <summary>When it was last done to the end, UTC, this time or an earlier one.</summary>
     public DateTimeOffset? DoneAt { get; init; }
 
+    /// <summary>For what it was asked once more while it ran: started for that when it is done. Null where it was not.</summary>
+    public string? Then { get; init; }
+
     /// <summary>It goes on.</summary>
     public bool IsRunning => EndedAt is null;
 }

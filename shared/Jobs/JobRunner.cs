@@ -74,8 +74,12 @@ public sealed partial class JobRunner(ITables tables, IInbox inbox, IEnumerable<
         }
         if (state.Steps != message.Step || !state.IsRunning) return;
         var after = await DoAsync(job, state, cancel);
-        // Somebody else did the same step at the same moment: both did the same.
-        if (!await tables.TryReplaceAsync(Keys.Job(message.Job), after, stored.ETag, cancel)) return;
+        while (!await tables.TryReplaceAsync(Keys.Job(message.Job), after, stored.ETag, cancel))
+        {
+            // Somebody else did the same step at the same moment: both did the same. Or the job was only asked for once more.
+            if (await tables.GetAsync<JobState>(Keys.Job(message.Job), cancel) is not { Value: { IsRunning: true } now } again || now.Number != state.Number || now.Steps != state.Steps) return;
+            (stored, after) = (again, after with { Then = now.Then });
+        }
         if (after.Failed is { } reason) Log.Failed(log, job.Name, reason);
         else if (!after.IsRunning) Log.Done(log, job.Name, after.Steps);
         if (!after.IsRunning) RetentionTelemetry.JobEnded(job.Name, after.Failed is null);
@@ -85,9 +89,30 @@ public sealed partial class JobRunner(ITables tables, IInbox inbox, IEnumerable<
     // What a step leads to: the next one, or the jobs after it. Done again after a crash: the occasion for which a job was started last does not start it once more.
     private async Task FollowAsync(IJob job, JobState after, CancellationToken cancel)
     {
-        if (after.IsRunning) await EnqueueAsync(after, replay: null, cancel);
-        else if (after.Failed is null && job is IBulkJob)
-            foreach (var next in byName.Values.OfType<IAfterBulkJob>()) await StartAsync(next.Name, IAfterBulkJob.Occasion(after), cancel);
+        if (after.IsRunning)
+        {
+            await EnqueueAsync(after, replay: null, cancel);
+            return;
+        }
+        if (after.Then is { } then) await StartAsync(job.Name, then, cancel);
+        if (after.Failed is null && job is IBulkJob)
+            foreach (var next in byName.Values.OfType<IAfterBulkJob>()) await StartOrAgainAsync(next.Name, IAfterBulkJob.Occasion(after), cancel);
+    }
+
+    // One that runs may have passed by already what is new or gone now: it is started once more when it is done.
+    private async Task StartOrAgainAsync(string name, string occasion, CancellationToken cancel)
+    {
+        while (!await StartAsync(name, occasion, cancel))
+        {
+            var isAsked = false;
+            await tables.ChangeAsync<JobState>(Keys.Job(name), known =>
+            {
+                isAsked = known is not null && (known.Occasion == occasion || known.Then == occasion || known.IsRunning);
+                return known is { IsRunning: true } && known.Occasion != occasion && known.Then != occasion ? known with { Then = occasion } : null;
+            }, cancel);
+            // Not, where it was done at this very moment.
+            if (isAsked) return;
+        }
     }
 
     /// <summary>

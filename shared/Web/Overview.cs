@@ -97,6 +97,9 @@ public sealed record Overview
     /// <summary>The same of those who were held out; of nobody where there is no hold-out.</summary>
     public required Share ReturnedHeldOut { get; init; }
 
+    /// <summary>The same as <see cref="Recovered"/> of those held out: what would have been paid without us.</summary>
+    public required Share RecoveredHeldOut { get; init; }
+
     /// <summary>What came in and was only counted, by name, the most frequent first.</summary>
     public required IReadOnlyList<KeyValuePair<string, long>> OnlyCounted { get; init; }
 
@@ -138,6 +141,7 @@ public sealed record Overview
             RecoveredAmounts = Largest(dunning.SelectMany(f => f.LatelyPaid)),
             Returned = Shown(winBack.Select(f => f.LatelyTreated)),
             ReturnedHeldOut = Shown(winBack.Select(f => f.LatelyHeld)),
+            RecoveredHeldOut = Shown(dunning.Select(f => f.LatelyHeld)),
             OnlyCounted = [.. rows.Counts.Where(c => c.On > today.AddDays(-Days)).GroupBy(c => c.Name, StringComparer.Ordinal).Select(g => KeyValuePair.Create(g.Key, g.Sum(c => c.Count))).OrderByDescending(c => c.Value).ThenBy(c => c.Key, StringComparer.Ordinal)],
         };
     }

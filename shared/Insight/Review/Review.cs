@@ -25,6 +25,12 @@ public sealed record Review
     /// <summary>Each flow that did anything in the month.</summary>
     public required IReadOnlyList<ReviewFlow> Flows { get; init; }
 
+    /// <summary>Each flow of which some are held out, or were: what the comparison shows of all time. By name.</summary>
+    public IReadOnlyList<ReviewExperiment> Experiments { get; init; } = [];
+
+    /// <summary>What those gave as their reason who left in the month by their own decision, each currency by itself, as it was last counted.</summary>
+    public IReadOnlyList<LeavingReasons> Leaving { get; init; } = [];
+
     /// <summary>All cohorts by customers, as they were last counted; null where nobody asked for them.</summary>
     public Cohorts? Cohorts { get; init; }
 
@@ -91,6 +97,24 @@ public sealed record ReviewFlow(string Flow, int Started, int HeldOut, int Ended
             var held = started.Count(r => r.Outcome == RunOutcome.HeldOut);
             return new ReviewFlow(flow.Key, started.Count - held, held, ended.Count, ended.Count(r => r.Outcome == goal), goal);
         }).Where(f => f.Started + f.HeldOut + f.Ended > 0),
+    ];
+}
+
+/// <summary>A flow of which some are held out: an experiment whose question is what the e-mails bring.</summary>
+/// <param name="Flow">Its name.</param>
+/// <param name="IsRunning">Some of those who enter now are held out.</param>
+/// <param name="Report">Both sides, their difference with its interval, and how many are needed.</param>
+public sealed record ReviewExperiment(string Flow, bool IsRunning, FlowReport Report)
+{
+    /// <summary>How many more customers have to enter until a difference of <see cref="FlowReport.WantedDifference"/> would be seen; 0 where one is seen, or enough did; null where no number suffices.</summary>
+    public long? StillNeeded => Report.Verdict is FlowVerdict.Helps or FlowVerdict.Harms ? 0 : Report.Need.Customers is { } all ? Math.Max(0, all - Report.Compared) : null;
+
+    internal static IReadOnlyList<ReviewExperiment> Of(IReadOnlyList<FlowTally> tallies, IReadOnlyDictionary<string, FlowDefinition> definitions) =>
+    [
+        .. tallies.Select(t => t.Name).Union(definitions.Keys, StringComparer.OrdinalIgnoreCase).Order(StringComparer.Ordinal)
+            .Select(name => (Name: name, Definition: definitions.GetValueOrDefault(name), Tally: tallies.FirstOrDefault(t => t.Name == name)))
+            .Where(f => f.Definition is { Enabled: true, HoldOut: > 0 } || f.Tally?.LeastHeldOut is not null)
+            .Select(f => new ReviewExperiment(f.Name, f.Definition is { Enabled: true, HoldOut: > 0 }, FlowReport.Of(f.Tally ?? new FlowTally { Name = f.Name, Latest = f.Definition! }, f.Definition))),
     ];
 }
 

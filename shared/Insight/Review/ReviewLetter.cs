@@ -19,7 +19,7 @@ internal static class ReviewLetter
             Period = FigureText.Name(review.Month),
             Headline = review.Currencies.Count == 0 ? "nobody paid yet" : string.Join("; ", review.Currencies.Select(Headline)),
             Page = $"/review/{review.Month}",
-            Figures = [.. review.Currencies.SelectMany(Figures), .. review.Flows.Where(f => f.Ended > 0).Select(Figure), .. review.Indicators.Where(i => i.Now is not null && i.Direction is not 0).Select(Figure)],
+            Figures = [.. review.Currencies.SelectMany(Figures), .. review.Leaving.Where(l => l.Given > 0).Select(l => l.Text), .. review.Flows.Where(f => f.Ended > 0).Select(Figure), .. review.Experiments.Where(e => e.IsRunning).Select(e => $"Experiment {e.Flow}: {e.Report.Text()}"), .. review.Indicators.Where(i => i.Now is not null && i.Direction is not 0).Select(Figure)],
             Actions = [.. open.Select(a => a.DueOn is { } due ? $"{a.Text} (until {due.ToString("d MMMM", CultureInfo.InvariantCulture)})" : a.Text)],
         };
     }

@@ -8,7 +8,7 @@ using RetentionFunctions.Storage;
 namespace RetentionFunctions.Insight;
 
 /// <summary>Reads what a review tells: the sums of the buckets, the sweeps of two months, the runs, the actions, and what was counted at night of cohorts and flows.</summary>
-public sealed class ReviewQueries(ITables tables, MetricsQueries metrics, HealthQueries health, CohortQueries cohorts, FlowQueries flows, ReviewActions actions, RetentionSettings settings, TimeProvider clock)
+public sealed class ReviewQueries(ITables tables, MetricsQueries metrics, HealthQueries health, CohortQueries cohorts, FlowQueries flows, SummaryQueries summaries, ReviewActions actions, RetentionSettings settings, TimeProvider clock)
 {
     /// <summary>The latest month that is over.</summary>
     public Month Latest => Month.Of(clock.GetUtcNow()).Plus(-1);
@@ -22,10 +22,15 @@ public sealed class ReviewQueries(ITables tables, MetricsQueries metrics, Health
         var all = actions.AllAsync(cancel);
         var held = cohorts.ReadAsync(new CohortRequest(CohortMeasure.Customers, null, null), cancel);
         var tallies = flows.TalliesAsync(cancel);
-        await Task.WhenAll(months, sweeps, runs, all, held, tallies);
+        var leaving = summaries.ReadAsync<StoredLeaving>(LeavingSummary.SummaryName, cancel);
+        await Task.WhenAll(months, sweeps, runs, all, held, tallies, leaving);
         var review = Review.Of(month, await months, await sweeps, await runs, await all, clock.GetUtcNow());
         var counted = (await tallies).Tallies;
-        return review with { Cohorts = await held, Flows = [.. review.Flows.Select(f => f with { Lift = LiftOf(f.Flow, counted) })] };
+        return review with
+        {
+            Cohorts = await held, Leaving = LeavingReasons.Of((await leaving).Buckets, month), Experiments = ReviewExperiment.Of(counted, settings.Flows.Definitions),
+            Flows = [.. review.Flows.Select(f => f with { Lift = LiftOf(f.Flow, counted) })],
+        };
     }
 
     /// <summary>The line of the week that ended with the latest sweep; null before there is anything to compare.</summary>

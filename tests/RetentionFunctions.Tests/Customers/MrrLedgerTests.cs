@@ -32,6 +32,9 @@ public class MrrLedgerTests
         { "a period that rolls during a pause does not begin it anew", [Created(), Of("p", 10, pause: "void", resumes: 92), Of("roll", 31, pause: "void", resumes: 92, periodEnd: 59)], "0 New +4900 usd, 31 Paused -4900 usd, 92 Resumed +4900 usd" },
         { "a pause taken back before it began moves nothing", [Created(), Of("p", 10, pause: "void"), Of("r", 12)], "0 New +4900 usd" },
         { "a pause that ends in cancellation is churn of the MRR it had", [Created(), Of("p", 10, pause: "keep_as_draft"), Deleted("d", 40)], "0 New +4900 usd, 10 Paused -4900 usd, 40 Resumed +4900 usd, 40 Churned -4900 usd" },
+        { "a second subscription while the first is paused is expansion: nobody had churned", [Created(), Of("p", 10, pause: "keep_as_draft"), Created("c2", 20, 2000, sub: "sub_2")], "0 New +4900 usd, 10 Paused -4900 usd, 20 Expansion +2000 usd" },
+        { "one lost while the other is paused is contraction: the customer is still there", [Created(), Created("c2", 0, 2000, sub: "sub_2"), Of("p", 10, pause: "keep_as_draft"), Deleted("d", 20, sub: "sub_2"), Of("r", 30)], "0 New +6900 usd, 10 Paused -4900 usd, 20 Contraction -2000 usd, 30 Resumed +4900 usd" },
+        { "back after a pause that ended in cancellation is a reactivation", [Created(), Of("p", 10, pause: "keep_as_draft"), Deleted("d", 40), Created("c2", 50, 2000, sub: "sub_2")], "0 New +4900 usd, 10 Paused -4900 usd, 40 Resumed +4900 usd, 40 Churned -4900 usd, 50 Reactivation +2000 usd" },
         { "status paused after having paid", [Created(), Of("p", 31, "paused", was: "active"), Of("r", 62, was: "paused")], "0 New +4900 usd, 31 Paused -4900 usd, 62 Resumed +4900 usd" },
         { "a trial that ended without a card never counts", [Created(status: "trialing"), Of("p", 14, "paused", was: "trialing")], "" },
         { "two currencies are two ledgers", [Created(), Created("e", 5, 3000, sub: "sub_2", currency: "eur")], "0 New +4900 usd, 5 New +3000 eur" },
@@ -47,6 +50,13 @@ public class MrrLedgerTests
     {
         Assert.NotEmpty(life);
         Prop.ForAll(Gen.Shuffle(snapshots.Concat(snapshots).Concat(snapshots.Take(1)).ToArray()).ToArbitrary(), shuffled => Told(shuffled, 400) == movements).QuickCheckThrowOnFailure();
+    }
+
+    [Theory, MemberData(nameof(Lives))]
+    public void The_life_stands_in_the_definitions(string life, SubscriptionSnapshot[] snapshots, string movements)
+    {
+        Assert.NotEmpty(snapshots);
+        Assert.Contains($"| {life} | {(movements.Length > 0 ? movements : "none")} |", File.ReadAllText(Path.Combine(Repository.Root, "docs", "definitions.md")));
     }
 
     [Fact]

@@ -94,7 +94,7 @@ public sealed partial class ReviewStories
         Assert.Contains("1 min<span class=\"visually-hidden\">utes</span>, until 15:00", page);
         Assert.Contains("lost ÷ customers at the start: 1 ÷ 3", page);
         Assert.Contains("No experiment runs", page);
-        Assert.Contains("once reasons are collected", page);
+        Assert.Contains("Of 1 who left by their own decision 1 gave a reason: 1 unused.", page);
         Assert.Contains("no ticket was ever told of", page);
 
         var json = (await host.GetAsync("/api/v1/review?month=2026-02"))!;
@@ -107,6 +107,7 @@ public sealed partial class ReviewStories
         Assert.Equal([1, 2 / 3.0], json["cohorts"]!.AsArray().Single()!["retention"]!.AsArray().Select(r => (double)r!));
         Assert.Equal(2 / 3.0, (double)json["cohortAverage"]![1]!);
         Assert.Contains("Nobody is held out, so nobody can say what would have happened without the flow.", (string)json["flows"]![0]!["lift"]!);
+        Assert.Equal("""[{"reason":"unused","customers":1}]""", json["leaving"]![0]!["reasons"]!.ToJsonString());
         Assert.Empty(json["experiments"]!.AsArray());
         Assert.Equal(["wauMau", "movedDown", "movedUp", "failedPayments", "unopenedMail", "tickets"], json["indicators"]!.AsArray().Select(i => (string)i!["name"]!));
         // The latest is the last month that is over.
@@ -114,6 +115,21 @@ public sealed partial class ReviewStories
         Assert.Contains("Review of February 2026", await host.Http.GetStringAsync("/review"));
         Assert.Contains("The month is not over", await host.Http.GetStringAsync("/review/2026-03"));
         Golden.Matches("Review/page.html", Content(await host.Http.GetStringAsync("/review/2026-02")));
+    }
+
+    [Fact]
+    public async Task A_flow_that_holds_some_out_is_an_experiment_with_both_sides_and_what_is_still_needed()
+    {
+        await using var host = await BusinessAsync(("Flows:Definitions:dunning:HoldOut", "0.5"));
+        var experiment = Assert.Single((await host.GetAsync("/api/v1/review?month=2026-02"))!["experiments"]!.AsArray())!;
+        Assert.Equal(("dunning", true, 0.5, "nothing_to_compare"), ((string)experiment["flow"]!, (bool)experiment["running"]!, (double)experiment["holdOut"]!, (string)experiment["difference"]!["verdict"]!));
+        // Eve's card failed: one customer, on one side or the other.
+        Assert.Equal((long)experiment["difference"]!["needed"]!["customers"]! - 1, (long)experiment["stillNeeded"]!);
+        var page = WebUtility.HtmlDecode(await host.Http.GetStringAsync("/review/2026-02"));
+        Assert.Contains("dunning</a>, 50 % held out", page);
+        Assert.Contains("There is nothing to compare yet: 1 customer entered while some are held out", page);
+        Assert.DoesNotContain("No experiment runs", page);
+        Assert.DoesNotContain("dunning</a>, of all time", page);
     }
 
     [Fact]
@@ -170,9 +186,11 @@ public sealed partial class ReviewStories
     }
 
     // Three join in January, one of them leaves in February; the payment of another fails and is made up for.
-    private static async Task<TestHost> BusinessAsync()
+    private static async Task<TestHost> BusinessAsync(params IEnumerable<(string Key, string Value)> settings)
     {
-        var host = await TestHost.StartAsync("2026-01-05T10:00:00Z", To("mira@example.com"));
+        var all = To("mira@example.com");
+        foreach (var (key, value) in settings) all[key] = value;
+        var host = await TestHost.StartAsync("2026-01-05T10:00:00Z", all);
         var (bob, eve) = (new Story("cus_Bob", "bob@example.com"), new Story("cus_Eve", "eve@example.com"));
         foreach (var story in (Story[])[host.Ada, bob, eve])
         {

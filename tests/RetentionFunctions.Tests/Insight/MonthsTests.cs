@@ -27,6 +27,10 @@ public class MonthsTests
         { "losing one of two subscriptions loses no customer", [Created(), Created("c2", 5, 2000, sub: "sub_2"), Deleted("d", 40, sub: "sub_2")], "2026-01: start 0, new 1, end 1, 0 +4900 +2000 = 6900; 2026-02: start 1, end 1, 6900 -2000 = 4900; 2026-03: start 1, end 1, 4900 = 4900" },
         { "a failed payment is involuntary churn after thirty days", [Created(), Of("f", 31, "past_due", was: "active")], "2026-01: start 0, new 1, end 1, 0 +4900 = 4900; 2026-02: start 1, end 1, 4900 = 4900; 2026-03: start 1, lost 1 involuntary, end 0, 4900 -4900 = 0" },
         { "a cancellation at the very first moment of a month belongs to that month", [Created(), Deleted("d", 31)], "2026-01: start 0, new 1, end 1, 0 +4900 = 4900; 2026-02: start 1, lost 1, end 0, 4900 -4900 = 0; 2026-03: start 0, end 0, 0 = 0" },
+        { "who first pays at the very first moment of a month is new in that month", [Created(day: 31)], "2026-02: start 0, new 1, end 1, 0 +4900 = 4900; 2026-03: start 1, end 1, 4900 = 4900" },
+        { "who joins and pauses within a month has not left", [Created(day: 32), Of("p", 40, pause: "keep_as_draft")], "2026-02: start 0, new 1, end 1, 0 +4900 -4900 = 0; 2026-03: start 1, end 1, 0 = 0" },
+        { "lost to a failed payment, back, and gone by their own decision within a month is voluntary", [Created(), Of("f", 5, "past_due", was: "active"), Created("r", 45, sub: "sub_2"), Deleted("d", 50, sub: "sub_2")], "2026-01: start 0, new 1, end 1, 0 +4900 = 4900; 2026-02: start 1, lost 1, end 0, 4900 -9800 +4900 = 0; 2026-03: start 0, end 0, 0 = 0" },
+        { "a pause from before anything was paid is no customer", [Created() with { PauseBehavior = "keep_as_draft" }, Of("r", 40), Deleted("d", 50)], "2026-02: start 0, new 1, early 1, end 0, 0 +4900 -4900 = 0; 2026-03: start 0, end 0, 0 = 0" },
         { "a trial that ends without paying was never a customer", [Created(status: "trialing"), Deleted("d", 14)], "" },
     };
 
@@ -93,6 +97,22 @@ public class MonthsTests
         var march = months.Single(m => m.All.Month == March);
         Assert.False(march.IsMixed);
         Assert.Equal((2, 8900L), (march.Terms[BillingTerm.Yearly].CustomersAtStart, march.Terms[BillingTerm.Yearly].MrrAtStart));
+    }
+
+    [Fact]
+    public void Twelve_months_at_once_are_a_yearly_plan_and_a_paused_yearly_customer_stays_one()
+    {
+        var february = Months([[Created() with { IntervalCount = 12 }], [Yearly(Created()), Yearly(Of("p", 20, pause: "keep_as_draft"))], [Created() with { IntervalCount = 6 }]], 62).Single(m => m.All.Month == February);
+        Assert.Equal((1, 2), (february.Terms[BillingTerm.Monthly].CustomersAtStart, february.Terms[BillingTerm.Yearly].CustomersAtStart));
+    }
+
+    [Fact]
+    public void What_lies_in_the_future_has_not_happened_in_a_month_that_runs()
+    {
+        // The payment failed on 1 February and stops counting on 3 March; it is 2 March.
+        var march = Months([[Created(), Of("f", 31, "past_due", was: "active")]], 60).Single(m => m.All.Month == March).All;
+        Assert.Equal((1, 1, 0, 4900L), (march.CustomersAtStart, march.CustomersAtEnd, march.Cell.Lost, march.MrrAtEnd));
+        Assert.Equal(1, march.PayingAtStart + march.Cell.Paying);
     }
 
     [Fact]

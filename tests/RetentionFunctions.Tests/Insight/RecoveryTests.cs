@@ -30,6 +30,7 @@ public class RecoveryTests
         { "voided", Renewal() with { Voided = 5 }, "2026-02-02, insufficient_funds, unpaid" },
         { "paid after 40 days", Renewal(paid: 40) with { AsOf = 41, Mails = [Mail(0)] }, "2026-02-02, insufficient_funds, after_email after 40" },
         { "the bank wants a confirmation", Renewal(paid: 1) with { Asked = true, Failures = [] }, "2026-02-02, authentication_required, silent after 1" },
+        { "the bank wants a confirmation, and a later attempt is declined", Renewal(paid: 9) with { Asked = true, FailedThen = 3, Failures = [Failure(3, "expired_card")] }, "2026-02-02, authentication_required, silent after 9" },
         { "failed on Sunday, one minute to midnight", Renewal(paid: 8) with { Failed = 6 + (11 * 60 + 59) / 1440.0, Failures = [Failure(6.4, "insufficient_funds")] }, "2026-02-02, insufficient_funds, silent after 1" },
         { "failed on Monday at midnight", Renewal(paid: 8) with { Failed = 6.5, Failures = [Failure(6.5, "insufficient_funds")] }, "2026-02-09, insufficient_funds, silent after 1" },
         { "no reason is told", Renewal(paid: 1) with { Failures = [] }, "2026-02-02, unknown, silent after 1" },
@@ -226,6 +227,9 @@ public class RecoveryTests
 
         public bool Asked { get; init; }
 
+        /// <summary>Where the bank asked first: when an attempt failed after that.</summary>
+        public double? FailedThen { get; init; }
+
         public bool OneOff { get; init; }
 
         public bool HasRun { get; init; } = true;
@@ -252,7 +256,7 @@ public class RecoveryTests
             var failed = At(Failed);
             var invoice = new Invoice
             {
-                Id = "in_1", FirstFailedAt = Asked ? null : failed, ActionRequiredAt = Asked ? failed : null, PaidAt = At(Paid), VoidedAt = At(Voided),
+                Id = "in_1", FirstFailedAt = Asked ? At(FailedThen) : failed, ActionRequiredAt = Asked ? failed : null, PaidAt = At(Paid), VoidedAt = At(Voided),
                 Latest = new InvoiceSnapshot { InvoiceId = "in_1", Change = InvoiceChange.PaymentFailed, SubscriptionId = OneOff ? null : "sub_1", BillingReason = Reason, AmountDue = Amount, Currency = Currency, CreatedAt = Monday },
             };
             var run = new Run

@@ -87,6 +87,24 @@ public sealed class ReviewTests
     }
 
     [Fact]
+    public void An_experiment_is_a_flow_that_holds_some_out_or_did()
+    {
+        var defaults = FlowDefaults.Definitions();
+        FlowDefinition dunning = defaults[FlowDefaults.Dunning], winBack = defaults[FlowDefaults.WinBack];
+        FlowTally Tally(string name, FlowSide with, FlowSide held, double? share = 0.1) => new() { Name = name, Latest = winBack, ComparedTreated = with, ComparedHeld = held, LeastHeldOut = share, MostHeldOut = share };
+        var definitions = new Dictionary<string, FlowDefinition>(StringComparer.OrdinalIgnoreCase)
+        {
+            ["dunning"] = dunning with { HoldOut = 0.1 }, ["win-back"] = winBack with { HoldOut = 0.1 }, ["all-get-it"] = winBack with { HoldOut = 0 }, ["off"] = winBack with { HoldOut = 0.1, Enabled = false }, ["stopped"] = winBack with { HoldOut = 0 },
+        };
+        FlowTally[] tallies = [Tally("all-get-it", default, default, null), Tally("left-the-settings", new(5, 32, 0, 0), new(0, 5, 0, 0)), Tally("stopped", new(1, 1, 0, 0), new(0, 2, 1, 0)), Tally("win-back", new(180, 720, 0, 0), new(8, 92, 0, 0))];
+        var experiments = ReviewExperiment.Of(tallies, definitions);
+        Assert.Equal([("dunning", true), ("left-the-settings", false), ("stopped", false), ("win-back", true)], experiments.Select(e => (e.Flow, e.IsRunning)));
+        Assert.Equal([FlowVerdict.NothingToCompare, FlowVerdict.NotShown, FlowVerdict.NotShown, FlowVerdict.Helps], experiments.Select(e => e.Report.Verdict));
+        // Of nobody yet all are needed, of 42 so many fewer, and none where the difference is seen.
+        Assert.Equal([experiments[0].Report.Need.Customers, experiments[1].Report.Need.Customers - 42, experiments[2].Report.Need.Customers - 5, 0], experiments.Select(e => e.StillNeeded));
+    }
+
+    [Fact]
     public void Indicators_say_whether_it_got_better_and_nothing_where_nothing_was_counted()
     {
         SweepResult Sweep(DateTimeOffset at, HealthTotals? totals) => new() { At = at, Customers = 1, Tiers = new Dictionary<HealthTier, int>(), Candidates = 0, Started = 0, Totals = totals };
@@ -203,7 +221,7 @@ public sealed class ReviewTests
     }
 
     private static ReviewQueries Queries(FakeTables tables, RetentionSettings settings, StandingClock clock) =>
-        new(tables, new MetricsQueries(tables, clock), new HealthQueries(tables, settings, clock), new CohortQueries(Summaries(tables, clock)), new FlowQueries(Summaries(tables, clock), settings), new ReviewActions(tables, clock), settings, clock);
+        new(tables, new MetricsQueries(tables, clock), new HealthQueries(tables, settings, clock), new CohortQueries(Summaries(tables, clock)), new FlowQueries(Summaries(tables, clock), settings), Summaries(tables, clock), new ReviewActions(tables, clock), settings, clock);
 
     private static SummaryQueries Summaries(FakeTables tables, StandingClock clock) => new(tables, new JobRunner(tables, new HostedPipeline.KeptMessages(), [], clock, NullLogger<JobRunner>.Instance), clock);
 

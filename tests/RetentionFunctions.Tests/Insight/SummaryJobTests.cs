@@ -16,10 +16,11 @@ public class SummaryJobTests
     private readonly StandingClock clock = new(new(2026, 3, 1, 6, 0, 0, TimeSpan.Zero));
     private readonly JobRunner jobs;
     private readonly SummaryQueries summaries;
+    private readonly During during = new();
 
     public SummaryJobTests()
     {
-        jobs = new JobRunner(tables, queue, [new SummaryJob(tables, [new Names(), new InvoicesOfCustomers()]), new Import()], clock, NullLogger<JobRunner>.Instance);
+        jobs = new JobRunner(tables, queue, [new SummaryJob(tables, [new Names(), new InvoicesOfCustomers(), during]), new Import()], clock, NullLogger<JobRunner>.Instance);
         summaries = new SummaryQueries(tables, jobs, clock);
     }
 
@@ -124,6 +125,29 @@ public class SummaryJobTests
         Assert.Equal(1, (await jobs.StateAsync(SummaryJob.JobName))!.Number);
     }
 
+    [Fact]
+    public async Task Who_is_erased_while_it_is_being_counted_is_in_no_figure_when_that_count_is_over()
+    {
+        await PutAsync("cus_erased");
+        Assert.True(await summaries.CountAsync());
+        var counting = queue.Messages.Dequeue().Body;
+        // The erasure ends; the count has read the customer's bucket before.
+        await jobs.StartAsync("import", "now");
+        var erasure = queue.Messages.Dequeue().Body;
+        during.Once = () => jobs.HandleAsync(erasure);
+        await jobs.HandleAsync(counting);
+        Assert.Equal(1, (await summaries.ReadAsync<Sum>("names")).Buckets.Sum(b => b.Customers));
+        await tables.DeleteAsync(Keys.Customer("cus_erased"));
+        // A copy of either message starts no third.
+        await jobs.HandleAsync(erasure);
+        await DeliverAllAsync();
+        await jobs.HandleAsync(erasure);
+        await jobs.HandleAsync(counting);
+        Assert.Empty(queue.Messages);
+        Assert.Empty((await summaries.ReadAsync<Sum>("names")).Buckets);
+        Assert.Equal((2, false), ((await jobs.StateAsync(SummaryJob.JobName))!.Number, (await jobs.StateAsync(SummaryJob.JobName))!.IsRunning));
+    }
+
     private async Task CountAsync()
     {
         clock.Now = clock.Now.AddHours(1);
@@ -168,6 +192,24 @@ public class SummaryJobTests
         public CustomerNouns Reads => CustomerNouns.Invoices;
 
         public object? Count(IReadOnlyList<CustomerRows> customers, DateTimeOffset asOf) => new Invoices([.. customers.Select(c => c.Read<Invoice>(CustomerNouns.Invoices).Count())]);
+    }
+
+    // Something else happens while a bucket is counted.
+    private sealed class During : ISummary
+    {
+        public Func<Task>? Once { get; set; }
+
+        public string Name => "during";
+
+        public CustomerNouns Reads => CustomerNouns.None;
+
+        public object? Count(IReadOnlyList<CustomerRows> customers, DateTimeOffset asOf)
+        {
+            var once = Once;
+            Once = null;
+            once?.Invoke().GetAwaiter().GetResult();
+            return null;
+        }
     }
 
     private sealed class Import : IBulkJob

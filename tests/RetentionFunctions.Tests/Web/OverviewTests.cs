@@ -82,6 +82,7 @@ public class OverviewTests
         Assert.Equal(new Share(1, 2), overview.Recovered);
         Assert.Equal("50\u00a0%", overview.Recovered.Percent);
         Assert.Equal([new("usd", 4900)], overview.RecoveredAmounts);
+        Assert.Equal(new Share(1, 1), overview.RecoveredHeldOut);
         Assert.Equal((new Share(2, 10), new Share(0, 2)), (overview.Returned, overview.ReturnedHeldOut));
         Assert.Equal((1, 1), (overview.OpenRuns, overview.Previews));
         Assert.Equal(2, overview.Ended.Single(e => e.Key == RunOutcome.Completed).Value);
