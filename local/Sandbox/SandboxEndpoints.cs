@@ -58,7 +58,7 @@ public static class SandboxEndpoints
 
         var founder = routes.MapGroup("/local/sandbox");
         founder.MapMethods("", Look, ListAsync).RequireAdmin(AdminSurface.Page);
-        founder.MapMethods("/open", Look, OpenAsync).RequireAdmin(AdminSurface.Page);
+        founder.MapMethods("/open", Look, OpenAsync).RequireAdmin(AdminSurface.Page).Takes("customer");
         founder.MapGet("/events", async (SandboxPost post, CancellationToken cancel) => Results.Json((await post.OnItsWayAsync(cancel)).Select(l => new { l.Id, l.Type, l.CustomerId, l.CreatedAt, l.DueAt, l.Failures, l.Copy })))
             .RequireAdmin(AdminSurface.Api);
         founder.MapPost("/resend", async (SandboxPost post, CancellationToken cancel) => Results.Json(new { resent = await post.SendAgainAsync(cancel) })).RequireAdmin(AdminSurface.Api);

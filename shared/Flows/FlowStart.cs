@@ -48,8 +48,12 @@ public static class FlowStart
         if (customer.LastStarts.TryGetValue(name, out var last) && now < last.AddDays(definition.CooldownDays)) return null;
         if (!activity.EverMeasured || activity.LastActiveAt is not { } seen) return null;
         var back = customer.ReturnedAt is { } returned && returned > seen ? returned : seen;
-        var silent = (now - back).TotalDays;
+        // Who was paused, or gone, had no reason to come: silence counts from the day on which they were with us again.
+        var again = customer.RecentMovements.LastOrDefault(m => m.Kind is MovementKind.Resumed or MovementKind.Reactivation)?.At;
+        var silent = (now - (again > back ? again.Value : back)).TotalDays;
         if (silent >= settings.SilentDays) return new WinBackReason(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"not seen for {Math.Floor(silent)} days"), UseFell: false);
+        // Nor could they use it on all of the days that are compared: that is no fall.
+        if (again > now.AddDays(-ActivityView.RecentDays)) return null;
         // Who is not seen at all is silent, and silence has its own measure: a fortnight's holiday is not yet a reason to write.
         return silent <= StillSeenDays && activity.UseAgainstBaseline is { } share && share <= settings.UseFellTo
             ? new WinBackReason(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"use fell to {Math.Round(share * 100)} % of the customer's own baseline"), UseFell: true)

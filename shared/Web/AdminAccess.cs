@@ -7,6 +7,7 @@ using Microsoft.AspNetCore.Antiforgery;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using RetentionFunctions.Settings;
 
@@ -20,6 +21,11 @@ public static class AdminAccess
 {
     // Forms carry ids and a token, API calls have no body: nothing of ours comes near it.
     private const long MaxBodyBytes = 64 * 1024;
+
+    private static readonly object Founder = new();
+
+    /// <summary>The founder asks for a page: what goes wrong is told with the way to the other pages. Never so on a page of a customer's.</summary>
+    internal static bool IsFounder(HttpContext context) => context.Items.ContainsKey(Founder);
 
     /// <summary>For the founder only.</summary>
     /// <param name="builder">The endpoint or group.</param>
@@ -35,15 +41,22 @@ public static class AdminAccess
 
     internal static async Task InvokeAsync(HttpContext context, RequestDelegate next)
     {
+        var key = context.RequestServices.GetRequiredService<RetentionSettings>().Admin.Key;
         if (context.GetEndpoint()?.Metadata.GetMetadata<AdminOnly>() is not { } admin)
         {
+            // Nobody's address, or a method that a page does not take: what is answered to the founder leads on to the pages.
+            if (context.GetEndpoint() is not RouteEndpoint && (string.IsNullOrEmpty(key) ? IsLocal(context) : SignIn.Holds(context, key, context.RequestServices.GetRequiredService<SessionClock>()))) context.Items[Founder] = true;
             await next(context);
             return;
         }
-        var key = context.RequestServices.GetRequiredService<RetentionSettings>().Admin.Key;
         if (!(string.IsNullOrEmpty(key) ? await IsLocalAsync(context) : admin.Surface == AdminSurface.Page ? IsSignedIn(context, key) : await HasKeyAsync(context, key))) return;
 
-        if (!HttpMethods.IsGet(context.Request.Method) && !HttpMethods.IsHead(context.Request.Method))
+        if (admin.Surface == AdminSurface.Page) context.Items[Founder] = true;
+        if (HttpMethods.IsGet(context.Request.Method) || HttpMethods.IsHead(context.Request.Method))
+        {
+            if (admin.Surface == AdminSurface.Page) PageQuery.Check(context);
+        }
+        else
         {
             if (!await MayChangeAsync(context, admin.Surface)) return;
             if (admin.Surface == AdminSurface.Page)
@@ -106,12 +119,17 @@ public static class AdminAccess
     private static string WithoutDefaultPort(HostString host, string scheme) =>
         (scheme, host.Port) is ("https", 443) or ("http", 80) ? host.Host : host.Value ?? "";
 
-    private static async Task<bool> IsLocalAsync(HttpContext context)
+    private static bool IsLocal(HttpContext context)
     {
         var headers = context.Request.Headers;
         // "X-Original-For" is what ASP.NET Core leaves of X-Forwarded-For after it has been applied.
         var forwarded = headers.ContainsKey("X-Forwarded-For") || headers.ContainsKey("Forwarded") || headers.ContainsKey("X-Real-IP") || headers.ContainsKey("X-Original-For") || headers.ContainsKey("Via");
-        if (IsLocal(context.Connection.RemoteIpAddress, context.Request.Host.Host, forwarded)) return true;
+        return IsLocal(context.Connection.RemoteIpAddress, context.Request.Host.Host, forwarded);
+    }
+
+    private static async Task<bool> IsLocalAsync(HttpContext context)
+    {
+        if (IsLocal(context)) return true;
         await WebErrors.WriteAsync(context, 403,
             "No admin key is set, so this is open only on the machine itself, at http://127.0.0.1 or http://localhost. " +
             "To use it from elsewhere set Admin:Key (environment variable Admin__Key) to a secret of at least 16 characters and start again.");

@@ -39,7 +39,8 @@ public sealed record ApiCohorts(string By, string? Split, string? Currency, IRea
                 return (null, $"split is one of {string.Join(", ", CustomerTraits.Names(settings))}, not '{split}'. More are kept where customers.traits names them.");
             request = request with { Split = split };
         }
-        return (query["currency"].ToString() is { Length: > 0 } currency ? request with { Currency = currency.ToLowerInvariant() } : request, null);
+        var (currency, wrong) = PageQuery.CurrencyOf(query);
+        return wrong is null ? (request with { Currency = currency }, null) : (null, wrong);
     }
 }
 

@@ -102,7 +102,8 @@ public sealed record ApiMetrics(
             if (Words.Parse<ChurnFormula>(formula) is not { } value) return (null, $"formula is one of {Words.All<ChurnFormula>()}, not '{formula}'.");
             request = request with { Formula = value };
         }
-        return (query["currency"].ToString() is { Length: > 0 } currency ? request with { Currency = currency.ToLowerInvariant() } : request, null);
+        var (currency, wrong) = PageQuery.CurrencyOf(query, Insight.MetricsRequest.Converted);
+        return wrong is null ? (request with { Currency = currency }, null) : (null, wrong);
     }
 }
 

@@ -38,7 +38,8 @@ public sealed record ApiRecovery(DateTimeOffset? AsOf, bool Counting, DateOnly F
         }
         if (from > to) return (null, $"from ({Text(from)}) is after to ({Text(to)}).");
         if ((to.DayNumber - from.DayNumber) / 7 >= RecoveryRequest.MostWeeks) return (null, $"At most {RecoveryRequest.MostWeeks} weeks at once.");
-        return (new RecoveryRequest(from, to, query["currency"].ToString() is { Length: > 0 } currency ? currency.ToLowerInvariant() : null), null);
+        var (currency, wrong) = PageQuery.CurrencyOf(query);
+        return wrong is null ? (new RecoveryRequest(from, to, currency), null) : (null, wrong);
     }
 
     private static bool Day(string text, out DateOnly day) => DateOnly.TryParseExact(text, "yyyy-MM-dd", CultureInfo.InvariantCulture, DateTimeStyles.None, out day);

@@ -3,6 +3,7 @@ using RetentionFunctions.Customers;
 using RetentionFunctions.Email;
 using RetentionFunctions.Flows;
 using RetentionFunctions.Health;
+using RetentionFunctions.Insight;
 using RetentionFunctions.Storage;
 
 namespace RetentionFunctions.Web;
@@ -92,6 +93,9 @@ public sealed class CustomerQueries(ITables tables)
 
     /// <summary>The sweeps of all days, oldest first.</summary>
     public async Task<IReadOnlyList<SweepResult>> SweepsAsync(CancellationToken cancel = default) => await tables.ListAsync<SweepResult>(Keys.Sweeps, cancel);
+
+    /// <inheritdoc cref="BroughtIn.AtAsync"/>
+    public Task<DateTimeOffset?> BroughtInAtAsync(CancellationToken cancel = default) => BroughtIn.AtAsync(tables, cancel);
 
     /// <summary>What to call each of these customers: the name, else the e-mail address, else the id.</summary>
     public async Task<IReadOnlyDictionary<string, string>> NamesAsync(IEnumerable<string> customerIds, CancellationToken cancel = default)

@@ -23,7 +23,7 @@ public sealed record Overview
 
     // A sweep may be missed; a comparison with one much older than a week would not be one with last week.
     private const int WeekDays = 7;
-    private const int OldestDays = 10;
+    internal const int OldestDays = 10;
 
     /// <summary>Customers whatever their status.</summary>
     public required int Known { get; init; }
@@ -43,8 +43,11 @@ public sealed record Overview
     /// <summary>Current customers not yet scored.</summary>
     public required int Unscored { get; init; }
 
-    /// <summary>The sweep of a week before, to compare with; null where there is none 7 to 10 days old.</summary>
+    /// <summary>The sweep of a week before, to compare with; null where there is none 7 to 10 days old, or none since customers were last brought in: with them it would not be of the same customers.</summary>
     public SweepResult? Before { get; init; }
+
+    /// <summary>When customers who were there before were brought in, by an import or Stripe's history, between two of the sweeps that the charts draw; null where none were. The step is no growth.</summary>
+    public DateTimeOffset? BroughtInAt { get; init; }
 
     /// <summary>The latest sweep; null before the first.</summary>
     public SweepResult? Latest { get; init; }
@@ -124,7 +127,8 @@ public sealed record Overview
             Mrr = Largest(rows.Customers.SelectMany(c => c.Mrr)),
             Tiers = current.Where(c => c.Health is not null).CountBy(c => c.Health!.Tier).ToDictionary(),
             Unscored = current.Count(c => c.Health is null),
-            Before = sweeps.Where(s => Day(s.At, zone) <= today.AddDays(-WeekDays) && Day(s.At, zone) >= today.AddDays(-OldestDays)).MaxBy(s => s.At),
+            Before = sweeps.Where(s => Day(s.At, zone) <= today.AddDays(-WeekDays) && Day(s.At, zone) >= today.AddDays(-OldestDays) && !(s.At < rows.BroughtInAt)).MaxBy(s => s.At),
+            BroughtInAt = rows.BroughtInAt > now.AddDays(-HistoryDays) && sweeps.Exists(s => s.At > now.AddDays(-HistoryDays) && s.At < rows.BroughtInAt) ? rows.BroughtInAt : null,
             Latest = sweeps.Count > 0 ? sweeps[^1] : null,
             History = [.. sweeps.Where(s => s.At > now.AddDays(-HistoryDays))],
             AtRisk = [.. current.Where(c => c.MrrAtRisk > 0 && c.Health!.Tier != HealthTier.Healthy).OrderBy(c => CustomerQueries.Place(c, CustomerSort.RiskMrr)).Take(Lines)],
@@ -184,6 +188,9 @@ internal sealed record OverviewRows
 
     public IReadOnlyList<DailyCount> Counts { get; init; } = [];
 
+    /// <inheritdoc cref="Insight.BroughtIn.AtAsync"/>
+    public DateTimeOffset? BroughtInAt { get; init; }
+
     /// <summary>What all flows did and brought, as counted last night.</summary>
     public IReadOnlyList<FlowTally> Flows { get; init; } = [];
 
@@ -191,8 +198,8 @@ internal sealed record OverviewRows
     {
         // What was sent lately was sent by a run that is open, or ended since.
         var (customers, runs, notes, sweeps, counts) = (queries.AllAsync(cancel), allRuns.GlancesAsync(now.AddDays(-Overview.Days), cancel), queries.AllNotesAsync(cancel), queries.SweepsAsync(cancel), counters.ListAsync(cancel));
-        var tallies = flows.TalliesAsync(cancel);
-        await Task.WhenAll(customers, runs, notes, sweeps, counts, tallies);
+        var (tallies, brought) = (flows.TalliesAsync(cancel), queries.BroughtInAtAsync(cancel));
+        await Task.WhenAll(customers, runs, notes, sweeps, counts, tallies, brought);
         return new OverviewRows
         {
             Customers = await customers,
@@ -201,6 +208,7 @@ internal sealed record OverviewRows
             Sweeps = await sweeps,
             Counts = await counts,
             Flows = (await tallies).Tallies,
+            BroughtInAt = await brought,
         };
     }
 }

@@ -33,17 +33,17 @@ internal static class PageEndpoints
     {
         var pages = endpoints.MapGroup("").RequireAdmin(AdminSurface.Page);
         pages.MapMethods("/", Look, OverviewAsync);
-        pages.MapMethods("/customers", Look, CustomersAsync);
-        pages.MapMethods("/customers/{id}", Look, CustomerAsync);
+        pages.MapMethods("/customers", Look, CustomersAsync).Takes("show", "tier", "status", "search", "sort", "after", "limit");
+        pages.MapMethods("/customers/{id}", Look, CustomerAsync).Takes("show");
         pages.MapMethods("/runs", Look, RunsAsync);
         pages.MapMethods("/flows", Look, FlowsAsync);
         pages.MapMethods("/flows/{name}", Look, FlowAsync);
-        pages.MapMethods("/metrics", Look, MetricsAsync);
+        pages.MapMethods("/metrics", Look, MetricsAsync).Takes("month", "formula", "currency", "from", "to");
         pages.MapMethods("/health", Look, HealthAsync);
-        pages.MapMethods("/cohorts", Look, CohortsAsync);
-        pages.MapMethods("/recovery", Look, RecoveryAsync);
+        pages.MapMethods("/cohorts", Look, CohortsAsync).Takes("by", "currency", "split", "value");
+        pages.MapMethods("/recovery", Look, RecoveryAsync).Takes("from", "to", "currency");
         pages.MapMethods("/system", Look, SystemAsync);
-        pages.MapMethods("/settings", Look, SettingsAsync);
+        pages.MapMethods("/settings", Look, SettingsAsync).Takes("show");
         pages.MapMethods("/history", Look, HistoryAsync);
         pages.MapMethods("/dead-letters", Look, DeadLettersAsync);
         pages.MapMethods("/outbox", Look, OutboxAsync);
@@ -111,7 +111,7 @@ internal static class PageEndpoints
         var (filter, wrong) = ApiEndpoints.Filter(context.Request.Query);
         if (filter is null) throw new BadHttpRequestException(wrong!);
         // Those who are gone are not at risk any more: they are shown when asked for.
-        var everyone = context.Request.Query["show"] == "all" || filter.Status is not null;
+        var everyone = IsShown(context, "all") || filter.Status is not null;
         filter = filter with { CurrentOnly = !everyone };
         var page = await queries.ListAsync(filter, cancel) ?? (await queries.ListAsync(filter = filter with { After = null }, cancel))!;
         return Render<CustomersPage>(new()
@@ -125,11 +125,13 @@ internal static class PageEndpoints
     private static async Task<IResult> CustomerAsync(string id, HttpContext context, CustomerQueries queries)
     {
         if (await queries.GetAsync(ApiEndpoints.Id(id), context.RequestAborted) is not { } detail) return NotThere("There is no such customer. It may not have been heard of yet: its first Stripe event makes it.");
+        TimeEntryKind? kind = context.Request.Query["show"].ToString() is not { Length: > 0 } shown ? null
+            : Words.Parse<TimeEntryKind>(shown) ?? throw new BadHttpRequestException($"show is one of {Words.All<TimeEntryKind>()}, not '{shown}'.");
         return Render<CustomerPage>(new()
         {
             [nameof(CustomerPage.Frame)] = await PageFrame.OfAsync(context),
             [nameof(CustomerPage.Detail)] = detail,
-            [nameof(CustomerPage.Kind)] = Words.Parse<TimeEntryKind>(context.Request.Query["show"].ToString()),
+            [nameof(CustomerPage.Kind)] = kind,
         });
     }
 
@@ -214,12 +216,16 @@ internal static class PageEndpoints
         var query = context.Request.Query;
         var (request, wrong) = ApiCohorts.Request(query, settings.Customers);
         if (request is null) throw new BadHttpRequestException(wrong!);
+        var counted = await cohorts.ReadAsync(request, context.RequestAborted);
+        var value = query["value"].ToString();
+        if (value.Length > 0 && !counted.Groups.Any(g => (g.Value ?? CohortsPage.Unknown) == value))
+            throw new BadHttpRequestException(request.Split is null || counted.Groups.Count == 0 ? "value is one of a split's, and nothing is split here." : $"value is one of {string.Join(", ", counted.Groups.Select(g => g.Value).OfType<string>())}, not '{value}'.");
         return Render<CohortsPage>(new()
         {
             [nameof(CohortsPage.Frame)] = await PageFrame.OfAsync(context),
-            [nameof(CohortsPage.C)] = await cohorts.ReadAsync(request, context.RequestAborted),
+            [nameof(CohortsPage.C)] = counted,
             [nameof(CohortsPage.Splits)] = CustomerTraits.Names(settings.Customers),
-            [nameof(CohortsPage.Value)] = query["value"].ToString(),
+            [nameof(CohortsPage.Value)] = value,
         });
     }
 
@@ -227,8 +233,12 @@ internal static class PageEndpoints
     {
         [nameof(SettingsPage.Frame)] = await PageFrame.OfAsync(context),
         [nameof(SettingsPage.All)] = SettingsReport.Of(configuration, settings),
-        [nameof(SettingsPage.Changed)] = context.Request.Query["show"] == "changed",
+        [nameof(SettingsPage.Changed)] = IsShown(context, "changed"),
     });
+
+    // Whether the one other view of a page is asked for.
+    private static bool IsShown(HttpContext context, string other) => context.Request.Query["show"].ToString() is { Length: > 0 } show
+        && (show == other ? true : throw new BadHttpRequestException($"show is {other} or left out, not '{show}'."));
 
     private static async Task<IResult> HistoryAsync(HttpContext context, JobRunner jobs, RetentionSettings settings) => Render<HistoryPage>(new()
     {

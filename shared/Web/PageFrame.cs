@@ -53,6 +53,27 @@ public sealed record PageFrame
     /// <summary>Why the form before did nothing, in words.</summary>
     public string? NotDone { get; init; }
 
+    /// <summary>The way to the other pages around an error. It reads nothing from the storage, because that may be what failed: no clock to move, no counts, no form.</summary>
+    internal static PageFrame OfError(HttpContext context)
+    {
+        var services = context.RequestServices;
+        return new PageFrame
+        {
+            Product = services.GetRequiredService<RetentionSettings>().Product.Name,
+            Address = "/",
+            Origin = "",
+            Now = services.GetRequiredService<TimeProvider>().GetUtcNow(),
+            ClockMoves = false,
+            HasOutbox = services.GetRequiredService<WebActions>().Outbox is not null,
+            HasDemo = false,
+            ReadsStripe = false,
+            DeadLetters = 0,
+            SignedIn = false,
+            TokenField = "",
+            Token = "",
+        };
+    }
+
     internal static async Task<PageFrame> OfAsync(HttpContext context)
     {
         var services = context.RequestServices;

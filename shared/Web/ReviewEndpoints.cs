@@ -18,9 +18,9 @@ internal static class ReviewEndpoints
     /// <param name="pages">The group of the founder's pages.</param>
     public static void MapPages(RouteGroupBuilder pages)
     {
-        pages.MapMethods("/review", Look, (HttpContext context, ReviewQueries reviews, RetentionSettings settings) => PageAsync(reviews.Latest, context, reviews, settings));
+        pages.MapMethods("/review", Look, (HttpContext context, ReviewQueries reviews, RetentionSettings settings) => PageAsync(reviews.Latest, context, reviews, settings)).Takes("currency");
         pages.MapMethods("/review/{month}", Look, (string month, HttpContext context, ReviewQueries reviews, RetentionSettings settings, TimeProvider clock) =>
-            PageAsync(Asked(month, clock), context, reviews, settings));
+            PageAsync(Asked(month, clock), context, reviews, settings)).Takes("currency");
         pages.MapPost("/review/actions", AddAsync);
         pages.MapPost("/review/actions/done", DoneAsync);
     }
@@ -33,14 +33,19 @@ internal static class ReviewEndpoints
         return Results.Json(ApiReview.Of(await reviews.ReadAsync(month, cancel)), ApiJson.Options);
     });
 
-    private static async Task<IResult> PageAsync(Month month, HttpContext context, ReviewQueries reviews, RetentionSettings settings) => PageEndpoints.Render<ReviewPage>(new()
+    private static async Task<IResult> PageAsync(Month month, HttpContext context, ReviewQueries reviews, RetentionSettings settings)
     {
-        [nameof(ReviewPage.Frame)] = await PageFrame.OfAsync(context),
-        [nameof(ReviewPage.R)] = await reviews.ReadAsync(month, context.RequestAborted),
-        [nameof(ReviewPage.Mail)] = await reviews.MailAsync(month.ToString(), context.RequestAborted),
-        [nameof(ReviewPage.To)] = settings.Review.Email,
-        [nameof(ReviewPage.Currency)] = context.Request.Query["currency"].ToString() is { Length: > 0 } currency ? currency.ToLowerInvariant() : null,
-    });
+        var (currency, wrong) = PageQuery.CurrencyOf(context.Request.Query);
+        if (wrong is not null) throw new BadHttpRequestException(wrong);
+        return PageEndpoints.Render<ReviewPage>(new()
+        {
+            [nameof(ReviewPage.Frame)] = await PageFrame.OfAsync(context),
+            [nameof(ReviewPage.R)] = await reviews.ReadAsync(month, context.RequestAborted),
+            [nameof(ReviewPage.Mail)] = await reviews.MailAsync(month.ToString(), context.RequestAborted),
+            [nameof(ReviewPage.To)] = settings.Review.Email,
+            [nameof(ReviewPage.Currency)] = currency,
+        });
+    }
 
     private static async Task<IResult> AddAsync(HttpContext context, ReviewActions actions, TimeProvider clock)
     {

@@ -55,8 +55,11 @@ internal static class WebErrors
         if (!ofPage && (path.StartsWithSegments("/api") || path.StartsWithSegments("/v1") || path.StartsWithSegments("/stripe") || path.StartsWithSegments("/sendgrid") || path.StartsWithSegments("/local")))
             return Problem(status, detail).ExecuteAsync(context);
         var product = context.RequestServices.GetRequiredService<RetentionSettings>().Product.Name;
-        return PageEndpoints.Render<MessagePage>(new() { [nameof(MessagePage.Heading)] = Heading(status), [nameof(MessagePage.Text)] = detail, [nameof(MessagePage.Product)] = product }, status)
-            .ExecuteAsync(context);
+        return PageEndpoints.Render<MessagePage>(new()
+        {
+            [nameof(MessagePage.Heading)] = Heading(status), [nameof(MessagePage.Text)] = detail, [nameof(MessagePage.Product)] = product,
+            [nameof(MessagePage.Frame)] = AdminAccess.IsFounder(context) ? PageFrame.OfError(context) : null,
+        }, status).ExecuteAsync(context);
     }
 
     /// <summary>An error as problem JSON.</summary>

@@ -37,7 +37,7 @@ public sealed class ReviewQueries(ITables tables, MetricsQueries metrics, Health
     public async Task<ReviewWeek?> WeekAsync(CancellationToken cancel = default)
     {
         var today = DailySweep.Day(clock.GetUtcNow(), settings);
-        return ReviewWeek.Of(await health.SweepsAsync(today.AddDays(-ReviewWeek.OldestDays), today, cancel), at => DailySweep.Day(at, settings));
+        return ReviewWeek.Of(await health.SweepsAsync(today.AddDays(-ReviewWeek.OldestDays), today, cancel), at => DailySweep.Day(at, settings), await BroughtIn.AtAsync(tables, cancel));
     }
 
     /// <summary>What became of an e-mail of the review; null where it was not begun.</summary>

@@ -78,6 +78,25 @@ public sealed class ImportStories
     }
 
     [Fact]
+    public async Task The_overview_counts_none_of_what_a_file_brought_as_growth_of_the_week()
+    {
+        await using var host = await TestHost.StartAsync("2026-04-01T00:00:00Z");
+        await host.StripeAsync(new Story("cus_Bob", "bob@example.com").SignsUp(host.Now));
+        await host.AdvanceAsync(TimeSpan.FromDays(9));
+        Assert.Contains("as a week ago", await host.Http.GetStringAsync("/"));
+        await ImportAsync(host, Ada);
+        await host.AdvanceAsync(TimeSpan.FromDays(2));
+        var page = await host.Http.GetStringAsync("/");
+        Assert.Contains("$69.00", page);
+        Assert.DoesNotContain("in a week", page);
+        Assert.Contains("changes show once a sweep of after 2026-04-10, when customers of before were brought in, is a week old.", page);
+        Assert.Contains("On 2026-04-10 an import, or Stripe&#x27;s history, brought customers who were there before: that step, here and beside it, is no growth.", page);
+        // A week later the sweeps on both sides know them.
+        await host.AdvanceAsync(TimeSpan.FromDays(7));
+        Assert.Contains("as a week ago", await host.Http.GetStringAsync("/"));
+    }
+
+    [Fact]
     public async Task With_a_mistake_in_any_row_nothing_of_the_file_is_written_and_every_mistake_is_told()
     {
         await using var host = await TestHost.StartAsync("2026-04-01T00:00:00Z");

@@ -62,6 +62,34 @@ public class WinBackStories
     }
 
     [Fact]
+    public async Task A_pause_is_no_silence_and_the_days_after_it_no_fall_of_use()
+    {
+        await using var host = await TestHost.StartAsync("2026-01-05T10:00:00Z");
+        await host.StripeAsync(host.Ada.SignsUp(SignUp));
+        await host.IdentifyAsync("u1", new JsonObject { ["stripeCustomerId"] = host.Ada.Customer });
+        var comes = true;
+        host.EachDay = async () =>
+        {
+            // Where nobody uses the app its events may have stopped, and no flow begins.
+            await host.TrackAsync(comes ? "u1" : "u2", "Signed In", messageId: $"{host.Now:O}");
+        };
+        await host.AdvanceAsync(TimeSpan.FromDays(34));
+        comes = false;
+        await host.StripeAsync(host.Ada.Pauses(host.Now, host.Now.AddDays(45)));
+        await host.AdvanceAsync(TimeSpan.FromDays(46));
+        await host.StripeAsync(host.Ada.Renews(host.Now));
+        // Three days late, and then on every day as before: less than half of what was used before the pause, for a while.
+        await host.AdvanceAsync(TimeSpan.FromDays(3));
+        comes = true;
+        await host.AdvanceAsync(TimeSpan.FromDays(20));
+        Assert.Empty(await host.FlowsAsync());
+        // Who does not come after a pause is silent thirty days after it.
+        comes = false;
+        await host.AdvanceAsync(TimeSpan.FromDays(31));
+        Assert.StartsWith("not seen for 30 days", (string)Assert.Single(await host.FlowsAsync())["because"]!, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task It_does_not_start_again_within_ninety_days()
     {
         await using var host = await SilentAsync();

@@ -208,6 +208,18 @@ public sealed class ReviewTests
         Assert.Equal("Papertrail this week: MRR $9,800 (−$200), 98 paying (−2), WAU 60 of 108, 5 moved down, 4 up, 1 customer with a failed payment", Assert.Single(mailer.Taken).Subject);
     }
 
+    [Fact]
+    public void What_an_import_brought_is_no_growth_in_the_line_of_the_week()
+    {
+        SweepResult Sweep(int daysAgo, long mrr, int paying) => new()
+        {
+            At = Monday.AddDays(-daysAgo), Customers = 1, Tiers = new Dictionary<HealthTier, int>(), Candidates = 0, Started = 0, Paying = paying, Mrr = new Dictionary<string, long> { ["usd"] = mrr }, Totals = new() { Customers = paying, Wau = 1 },
+        };
+        string? Line(DateTimeOffset broughtInAt) => ReviewWeek.Of([Sweep(7, 1_000, 1), Sweep(0, 980_000, 98)], at => DateOnly.FromDateTime(at.UtcDateTime), broughtInAt)?.Line;
+        Assert.Equal("MRR $9,800, 98 paying (not compared: customers who were there before were brought in), WAU 1 of 98, 0 moved down, 0 up, 0 failed payments", Line(Monday.AddDays(-3)));
+        Assert.StartsWith("MRR $9,800 (+$9,790), 98 paying (+97)", Line(Monday.AddDays(-8)), StringComparison.Ordinal);
+    }
+
     // What is in the tables when a host died after its first write.
     private static async Task DiesAsync(FakeTables tables, StandingClock clock) =>
         await tables.ChangeAsync<MailRecord>(Keys.ReviewMail("2026-02"), known => known! with { Result = MailResult.Sending, At = clock.Now, Attempts = 2 });

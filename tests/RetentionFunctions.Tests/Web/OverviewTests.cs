@@ -47,6 +47,26 @@ public class OverviewTests
         Assert.Equal(comparedWith, overview.Before is { } before ? (Now - before.At).Days : null);
     }
 
+    [Theory]
+    [InlineData(12, 8)]
+    [InlineData(9, 8)]
+    [InlineData(7.5, null)]
+    [InlineData(1, null)]
+    public void What_an_import_brought_is_no_growth_of_a_week(double broughtInDaysAgo, int? comparedWith)
+    {
+        var overview = Of(new OverviewRows { BroughtInAt = Now.AddDays(-broughtInDaysAgo), Sweeps = [Sweep(Now.AddDays(-20)), Sweep(Now.AddDays(-8))] });
+        Assert.Equal(comparedWith, overview.Before is { } before ? (Now - before.At).Days : null);
+        Assert.Equal(Now.AddDays(-broughtInDaysAgo), overview.BroughtInAt);
+    }
+
+    [Fact]
+    public void What_was_brought_in_before_the_first_sweep_makes_no_step()
+    {
+        var overview = Of(new OverviewRows { BroughtInAt = Now.AddDays(-9), Sweeps = [Sweep(Now.AddDays(-8)), Sweep(Now)] });
+        Assert.NotNull(overview.Before);
+        Assert.Null(overview.BroughtInAt);
+    }
+
     [Fact]
     public void Who_needs_me_first_is_decided_by_risk_times_mrr()
     {
