@@ -216,7 +216,7 @@ public sealed class ReviewTests
             At = Monday.AddDays(-daysAgo), Customers = 1, Tiers = new Dictionary<HealthTier, int>(), Candidates = 0, Started = 0, Paying = paying, Mrr = new Dictionary<string, long> { ["usd"] = mrr }, Totals = new() { Customers = paying, Wau = 1 },
         };
         string? Line(DateTimeOffset broughtInAt) => ReviewWeek.Of([Sweep(7, 1_000, 1), Sweep(0, 980_000, 98)], at => DateOnly.FromDateTime(at.UtcDateTime), broughtInAt)?.Line;
-        Assert.Equal("MRR $9,800, 98 paying (not compared: customers who were there before were brought in), WAU 1 of 98, 0 moved down, 0 up, 0 failed payments", Line(Monday.AddDays(-3)));
+        Assert.Equal("MRR $9,800, 98 paying (not compared: customers who were there before were brought in), WAU 1 of 98, 0 moved down, 0 up, 0 customers with a failed payment", Line(Monday.AddDays(-3)));
         Assert.StartsWith("MRR $9,800 (+$9,790), 98 paying (+97)", Line(Monday.AddDays(-8)), StringComparison.Ordinal);
     }
 
