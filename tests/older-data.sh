@@ -5,8 +5,8 @@
 # Every clone works that has the history; each version takes a minute.
 set -eu
 cd "$(dirname "$0")/.."
-# One for each stage of the stored data: the demo; the outbox; the first backups; jobs; identity and limits.
-[ $# -gt 0 ] || set -- 7833298 09e2228 812cfa6 aebcfd5 2fba3d3
+# One for each stage of the stored data: the demo; the outbox; the first backups; jobs; identity and limits; pages of 16 KB, months and summaries.
+[ $# -gt 0 ] || set -- 7833298 09e2228 812cfa6 aebcfd5 2fba3d3 e510c3d
 scratch=$(mktemp -d)
 cleanup() { for rev in "${built[@]}"; do git worktree remove --force "$scratch/$rev" || true; done; rm -rf "$scratch"; }
 built=()
